@@ -1,0 +1,435 @@
+// Package engine is what store/memory and store/sqlite have in common: the tree of
+// records, the order of writers, group commit and the watch.
+//
+// It owns everything that happens in memory; making a batch durable, and reading logs,
+// is left to a [Backend].
+//
+// # The life of an update
+//
+//  1. The caller takes mu. Its closure runs, in the caller's own goroutine, on the
+//     working tree: the last durable state plus the changes of closures that ran before
+//     it and are being committed. An undo list restores the tree if the closure fails.
+//  2. The changes join the gathering batch; the caller releases mu and waits.
+//  3. The committer takes the gathering batch and a copy (O(1)) of the working tree, and
+//     hands the batch to the backend. Meanwhile further closures run and gather in the
+//     next batch: this is group commit, and nobody waits for a timer.
+//  4. When the batch is durable the copy becomes the published snapshot, watchers learn
+//     of the changes, and the batch's callers return.
+//
+// If the commit fails, everything that was built on it goes: the batch and the one
+// gathering behind it fail with store.ErrUnavailable, and the working tree goes back to
+// the published snapshot, which readers never stopped using.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// Tree is the ordered key space. Its Copy is O(1) and shares nodes.
+type Tree = btree.Map[store.Key, *store.Item]
+
+// NewTree returns an empty tree.
+func NewTree() *Tree { return btree.NewMap[store.Key, *store.Item](0) }
+
+// State is what a backend has stored.
+type State struct {
+	Tree     *Tree
+	Revision uint64 // of the last transaction that changed the tree
+	Commit   uint64 // the number of the last batch
+}
+
+// Write is what a batch does to one record: from Old (nil: there was none) to New (nil:
+// there is none any more).
+type Write struct{ Old, New *store.Item }
+
+// Batch is what one commit makes durable.
+type Batch struct {
+	Commit   uint64 // one more than the last durable batch
+	Revision uint64
+	Writes   map[store.Key]Write
+	Entries  []store.LogEntry
+
+	changes []store.Change
+	done    chan struct{}
+	err     error // set before done is closed
+}
+
+func newBatch() *Batch { return &Batch{done: make(chan struct{})} }
+
+func (b *Batch) empty() bool { return len(b.Writes) == 0 && len(b.Entries) == 0 }
+
+func (b *Batch) finish(err error) {
+	b.err = err
+	close(b.done)
+}
+
+// Backend makes batches durable. The engine calls Commit, Recover and TrimLog one at a
+// time; ScanLog at any time.
+type Backend interface {
+	// Commit makes the batch durable, all or nothing. After an error that wraps
+	// [ErrInDoubt] the engine calls Recover before the next Commit.
+	Commit(b *Batch) error
+	// Recover brings the backend back to work after a commit of unknown outcome, and
+	// returns what is stored, read and verified anew.
+	Recover() (State, error)
+	ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error
+	// TrimLog deletes a bounded number of old entries and reports whether there are more.
+	TrimLog(stream string, before time.Time) (more bool, err error)
+	Close() error
+}
+
+// ErrInDoubt: a commit failed in a way that leaves open whether it is durable, such as an
+// error of fsync. Such a commit is never acknowledged, and never repeated.
+var ErrInDoubt = errors.New("commit in doubt")
+
+// Engine implements store.Store on a backend.
+type Engine struct {
+	backend   Backend
+	published atomic.Pointer[snapshot]
+	changes   changes
+	wake      chan struct{} // capacity 1: the gathering batch is not empty
+	stopped   chan struct{} // the committer has ended
+
+	// committing is held while the backend works; it is taken before mu.
+	committing sync.Mutex
+	commit     uint64 // number of the last durable batch
+	inDoubt    bool
+
+	mu        sync.Mutex
+	working   *Tree
+	revision  uint64 // the last one given to a transaction, durable or not
+	gathering *Batch
+	flying    *Batch // handed to the backend; nil if none
+	closed    bool
+}
+
+var _ store.Store = (*Engine)(nil)
+
+// New starts an engine on what backend has stored.
+func New(backend Backend, state State) *Engine {
+	e := &Engine{
+		backend:   backend,
+		wake:      make(chan struct{}, 1),
+		stopped:   make(chan struct{}),
+		commit:    state.Commit,
+		working:   state.Tree,
+		revision:  state.Revision,
+		gathering: newBatch(),
+	}
+	e.publish(state.Tree.Copy(), state.Revision)
+	e.changes.reset(state.Revision)
+	go e.run()
+	return e
+}
+
+func (e *Engine) publish(tree *Tree, revision uint64) {
+	e.published.Store(&snapshot{tree: tree, revision: revision, backend: e.backend})
+}
+
+// snapshot is the published state; it implements store.Reader.
+type snapshot struct {
+	tree     *Tree
+	revision uint64
+	backend  Backend
+}
+
+func (s *snapshot) Get(key store.Key) (*store.Item, bool) { return s.tree.Get(key) }
+func (s *snapshot) Revision() uint64                      { return s.revision }
+
+func (s *snapshot) Scan(prefix, after store.Key, fn func(store.Key, *store.Item) bool) {
+	scan(s.tree, prefix, after, fn)
+}
+
+func (s *snapshot) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
+	return s.backend.ScanLog(stream, q, fn)
+}
+
+func scan(tree *Tree, prefix, after store.Key, fn func(store.Key, *store.Item) bool) {
+	tree.Ascend(max(prefix, after), func(key store.Key, item *store.Item) bool {
+		if !strings.HasPrefix(string(key), string(prefix)) {
+			return false
+		}
+		return key == after && after != "" || fn(key, item)
+	})
+}
+
+// View implements store.Store.
+func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := e.published.Load()
+	if s == nil {
+		return store.ErrClosed
+	}
+	return fn(s)
+}
+
+// Update implements store.Store.
+func (e *Engine) Update(ctx context.Context, fn func(store.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	depends, err := e.apply(fn)
+	if depends == nil {
+		return err
+	}
+	// From here on the outcome is the batch's, whatever happens to ctx: a caller that left
+	// now would not know whether its change happened.
+	<-depends.done
+	if depends.err != nil {
+		return depends.err
+	}
+	return err
+}
+
+// apply runs fn on the working tree and returns the batch whose fate decides whether
+// what fn wrote, or merely saw, is true; nil if that is durable already.
+func (e *Engine) apply(fn func(store.Tx) error) (depends *Batch, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, store.ErrClosed
+	}
+	t := &tx{e: e, revision: e.revision + 1}
+	// Deferred, so that a panic or runtime.Goexit (t.Fatal) in fn undoes its writes too.
+	completed := false
+	defer func() {
+		if !completed {
+			t.rollback()
+		}
+		t.e = nil
+	}()
+	if err = fn(t); err == nil {
+		err = t.err
+	}
+	if err == nil {
+		completed = true
+		t.join(e.gathering)
+	}
+	switch {
+	case !e.gathering.empty():
+		e.signal()
+		return e.gathering, err
+	default:
+		return e.flying, err
+	}
+}
+
+// Append implements store.Store.
+func (e *Engine) Append(ctx context.Context, entries []store.LogEntry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	for _, entry := range entries {
+		if err := checkEntry(entry.Stream, entry.Data); err != nil {
+			return err
+		}
+	}
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return store.ErrClosed
+	}
+	b := e.gathering
+	b.Entries = append(b.Entries, entries...)
+	e.signal()
+	e.mu.Unlock()
+	<-b.done
+	return b.err
+}
+
+func (e *Engine) signal() {
+	select {
+	case e.wake <- struct{}{}:
+	default: // the committer knows already
+	}
+}
+
+// run is the committer.
+func (e *Engine) run() {
+	defer close(e.stopped)
+	for range e.wake {
+		e.commitGathered()
+	}
+}
+
+func (e *Engine) commitGathered() {
+	e.committing.Lock()
+	defer e.committing.Unlock()
+
+	e.mu.Lock()
+	b := e.gathering
+	if b.empty() {
+		e.mu.Unlock()
+		return
+	}
+	e.gathering, e.flying = newBatch(), b
+	next := &snapshot{tree: e.working.Copy(), revision: e.revision, backend: e.backend}
+	b.Commit, b.Revision = e.commit+1, e.revision
+	e.mu.Unlock()
+
+	err := e.durable(b)
+
+	e.mu.Lock()
+	e.flying = nil
+	failed := []*Batch{b}
+	if err == nil {
+		failed = nil
+		e.commit = b.Commit
+		e.published.Store(next)
+	} else {
+		e.working = e.published.Load().tree.Copy()
+		if !e.gathering.empty() {
+			failed = append(failed, e.gathering)
+		}
+		e.gathering = newBatch()
+	}
+	e.mu.Unlock()
+
+	if err == nil {
+		for key, w := range b.Writes {
+			if w.Old != nil {
+				store.CheckShared(key, w.Old)
+			}
+		}
+		e.changes.add(b.changes)
+		b.finish(nil)
+	}
+	for _, f := range failed {
+		f.finish(fmt.Errorf("%w: %w", store.ErrUnavailable, err))
+	}
+}
+
+// durable hands b to the backend, after it has found out what became of an earlier batch
+// that failed in doubt.
+func (e *Engine) durable(b *Batch) error {
+	if e.inDoubt {
+		state, err := e.backend.Recover()
+		if err != nil {
+			return fmt.Errorf("recover: %w", err)
+		}
+		e.inDoubt = false
+		if state.Commit != e.commit {
+			e.adopt(state)
+			return errors.New("state was read again after an earlier failure; try again")
+		}
+	}
+	err := e.backend.Commit(b)
+	e.inDoubt = errors.Is(err, ErrInDoubt)
+	return err
+}
+
+// adopt publishes what the backend holds in place of what the engine knew: a batch that
+// was reported as failed did reach the disk after all. Called with committing held.
+func (e *Engine) adopt(state State) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.commit = state.Commit
+	e.revision = max(e.revision, state.Revision)
+	e.publish(state.Tree, e.revision)
+	e.changes.reset(e.revision)
+}
+
+// Published returns the durable state. The tree must not be changed.
+func (e *Engine) Published() (State, error) {
+	s := e.published.Load()
+	if s == nil {
+		return State{}, store.ErrClosed
+	}
+	return State{Tree: s.tree, Revision: s.revision}, nil
+}
+
+// Replace puts tree in the place of the whole state, between two commits, and calls with
+// (which may be nil) at the same moment. Watchers have to read everything again. For
+// backends without a disk.
+func (e *Engine) Replace(tree *Tree, with func()) error {
+	e.committing.Lock()
+	defer e.committing.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return store.ErrClosed
+	}
+	// What has gathered happened before the replacement, which wipes it out.
+	e.gathering.finish(nil)
+	e.gathering = newBatch()
+	e.revision++
+	// Copy marks the tree it copies; only this engine may do that to its own trees, and
+	// they are only touched here and in commitGathered, under committing.
+	e.working = tree.Copy()
+	e.publish(tree, e.revision)
+	e.changes.reset(e.revision)
+	if with != nil {
+		with()
+	}
+	return nil
+}
+
+// TrimLog implements store.Store.
+func (e *Engine) TrimLog(ctx context.Context, stream string, before time.Time) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		more, err := e.trimSome(stream, before)
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+func (e *Engine) trimSome(stream string, before time.Time) (bool, error) {
+	e.committing.Lock()
+	defer e.committing.Unlock()
+	if e.published.Load() == nil {
+		return false, store.ErrClosed
+	}
+	if e.inDoubt {
+		return false, store.ErrUnavailable // the next commit recovers
+	}
+	more, err := e.backend.TrimLog(stream, before)
+	if err != nil {
+		e.inDoubt = errors.Is(err, ErrInDoubt)
+		return false, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return more, nil
+}
+
+// Close implements store.Store.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		<-e.stopped
+		return store.ErrClosed
+	}
+	e.closed = true
+	e.mu.Unlock()
+	e.signal()
+	close(e.wake)
+	<-e.stopped
+
+	e.committing.Lock()
+	defer e.committing.Unlock()
+	last := e.published.Swap(nil)
+	e.changes.close()
+	last.tree.Scan(func(key store.Key, item *store.Item) bool {
+		store.CheckShared(key, item)
+		return true
+	})
+	return e.backend.Close()
+}

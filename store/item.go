@@ -1,0 +1,117 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"sync/atomic"
+)
+
+// headerBytes precede the JSON of a stored value: kind and schema version.
+const headerBytes = 2
+
+// Item is one version of a record's value. It never changes: a record that is
+// written gets another Item, so that an unchanged pointer means an unchanged record,
+// and caches may hang on it.
+//
+// The value is decoded when it is first asked for, once, and shared from then on. The
+// encoded bytes are dropped at that moment: a record is in memory in one form.
+type Item struct {
+	content atomic.Pointer[content]
+	sum     uint64
+	kind    Kind
+}
+
+// content is what an item holds now: raw before it is decoded, value (a *T) after.
+type content struct {
+	guard guard
+	raw   []byte
+	value any
+}
+
+// NewItem encodes v as a record of kind. Later changes to v do not reach the item.
+func NewItem(kind Kind, v any) (*Item, error) {
+	if !kind.Known() {
+		return nil, fmt.Errorf("store: record of unknown kind %d", kind)
+	}
+	raw, err := encode(kind, v)
+	if err != nil {
+		return nil, err
+	}
+	return newItem(kind, raw, Checksum(raw)), nil
+}
+
+// OpenItem makes an item of stored bytes and keeps them. A value of an older version
+// is upgraded; one of a newer version or of an unknown kind gives [ErrNewer]. For engines.
+func OpenItem(raw []byte) (*Item, error) {
+	current, err := upgraded(kinds[:], raw)
+	if err != nil {
+		return nil, err
+	}
+	// The checksum stays that of the bytes on disk until they are written anew.
+	return newItem(Kind(raw[0]), current, Checksum(raw)), nil
+}
+
+func newItem(kind Kind, raw []byte, sum uint64) *Item {
+	it := &Item{kind: kind, sum: sum}
+	it.content.Store(&content{raw: raw})
+	return it
+}
+
+func encode(kind Kind, v any) ([]byte, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("store: encode %s record: %w", kind, err)
+	}
+	if len(body)+headerBytes > MaxItemBytes {
+		return nil, fmt.Errorf("%w: %s record of %d bytes, limit %d", ErrTooLarge, kind, len(body)+headerBytes, MaxItemBytes)
+	}
+	raw := make([]byte, 0, headerBytes+len(body))
+	raw = append(raw, byte(kind), kinds[kind].version())
+	return append(raw, body...), nil
+}
+
+// Kind returns the kind of the record.
+func (it *Item) Kind() Kind { return it.kind }
+
+// Sum returns the [Checksum] of the bytes that were stored for the item. For engines.
+func (it *Item) Sum() uint64 { return it.sum }
+
+// Bytes returns the value as it is stored: kind, version, JSON. Do not modify them. For
+// engines; it encodes anew if the item was decoded meanwhile.
+func (it *Item) Bytes() ([]byte, error) {
+	c := it.content.Load()
+	if c.raw != nil {
+		return c.raw, nil
+	}
+	return encode(it.kind, c.value)
+}
+
+// value decodes the item as a T. The result is shared: read only.
+func value[T any](it *Item) (*T, error) {
+	for {
+		c := it.content.Load()
+		if c.raw == nil {
+			v, ok := c.value.(*T)
+			if !ok {
+				return nil, fmt.Errorf("store: %s record is a %T, not a %T", it.kind, c.value, v)
+			}
+			return v, nil
+		}
+		v := new(T)
+		if err := json.Unmarshal(c.raw[headerBytes:], v); err != nil {
+			return nil, fmt.Errorf("%w: decode %s record: %v", ErrCorrupt, it.kind, err)
+		}
+		if it.content.CompareAndSwap(c, &content{value: v, guard: guardOf(it.kind, v)}) {
+			return v, nil
+		}
+	}
+}
+
+// Checksum is what engines keep beside stored bytes to notice damage: two CRCs of
+// different polynomials. It guards against accidents, not against forgery.
+func Checksum(b []byte) uint64 {
+	return uint64(crc32.Checksum(b, castagnoli))<<32 | uint64(crc32.ChecksumIEEE(b))
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)

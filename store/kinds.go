@@ -1,0 +1,112 @@
+package store
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Kind is a type of record. The set is closed, and a kind keeps its number for ever:
+// it is the first byte of every key and of every stored value.
+type Kind uint8
+
+// The kinds of record. What each contains is declared by the package that owns it.
+const (
+	Account         Kind = 1  // an AWS account and its root user
+	Keyring         Kind = 2  // the wrapped keys of package keyring
+	User            Kind = 3  // an IAM user
+	Group           Kind = 4  // an IAM group
+	Role            Kind = 5  // an IAM role
+	Policy          Kind = 6  // a customer managed policy and its versions
+	InstanceProfile Kind = 7  // an instance profile
+	AccessKey       Kind = 8  // an access key with its sealed secret
+	MFADevice       Kind = 9  // an MFA device with its sealed seed
+	NameIndex       Kind = 10 // unique id (AIDA…, AROA…) to the name of what has it
+	Membership      Kind = 11 // a user's membership of a group
+	Attachment      Kind = 12 // a managed policy's attachment to a user, group or role
+	Counts          Kind = 13 // how many of each resource an account has
+	LastUsed        Kind = 14 // when a key, password or role was last used
+	PasswordPolicy  Kind = 15 // an account's password policy
+	AccountAlias    Kind = 16 // an account's alias
+	TOTPState       Kind = 17 // a TOTP device's last accepted step and drift
+	Throttle        Kind = 18 // failed attempts of a principal
+	Revocation      Kind = 19 // "issued before T is invalid" of a principal
+	DenialTrace     Kind = 20 // why a request was denied
+	Meta            Kind = 21 // facts about the installation itself
+)
+
+// An upgrade turns the JSON of one version of a kind into that of the next.
+type upgrade func(old []byte) ([]byte, error)
+
+// kindInfo describes a kind. Its version is one more than the number of its upgrades;
+// upgrades[0] leads from version 1 to version 2. An upgrade, once released, stays.
+type kindInfo struct {
+	name     string
+	upgrades []upgrade
+}
+
+func (i kindInfo) version() uint8 { return uint8(len(i.upgrades) + 1) }
+
+// kinds is the whole schema. It is read only.
+var kinds = [...]kindInfo{
+	Account:         {name: "Account"},
+	Keyring:         {name: "Keyring"},
+	User:            {name: "User"},
+	Group:           {name: "Group"},
+	Role:            {name: "Role"},
+	Policy:          {name: "Policy"},
+	InstanceProfile: {name: "InstanceProfile"},
+	AccessKey:       {name: "AccessKey"},
+	MFADevice:       {name: "MFADevice"},
+	NameIndex:       {name: "NameIndex"},
+	Membership:      {name: "Membership"},
+	Attachment:      {name: "Attachment"},
+	Counts:          {name: "Counts"},
+	LastUsed:        {name: "LastUsed"},
+	PasswordPolicy:  {name: "PasswordPolicy"},
+	AccountAlias:    {name: "AccountAlias"},
+	TOTPState:       {name: "TOTPState"},
+	Throttle:        {name: "Throttle"},
+	Revocation:      {name: "Revocation"},
+	DenialTrace:     {name: "DenialTrace"},
+	Meta:            {name: "Meta"},
+}
+
+// Known reports whether this release knows the kind.
+func (k Kind) Known() bool { return int(k) < len(kinds) && kinds[k].name != "" }
+
+func (k Kind) String() string {
+	if !k.Known() {
+		return "Kind(" + strconv.Itoa(int(k)) + ")"
+	}
+	return kinds[k].name
+}
+
+// upgraded brings a stored value (kind, version, JSON) to the newest version that
+// schema knows.
+func upgraded(schema []kindInfo, raw []byte) ([]byte, error) {
+	if len(raw) < headerBytes {
+		return nil, fmt.Errorf("%w: a record of %d bytes", ErrCorrupt, len(raw))
+	}
+	kind, version := Kind(raw[0]), raw[1]
+	if kind == 0 || version == 0 {
+		return nil, fmt.Errorf("%w: a record of kind %d, version %d", ErrCorrupt, kind, version)
+	}
+	if int(kind) >= len(schema) || schema[kind].name == "" {
+		return nil, fmt.Errorf("%w: a record of kind %d, which this release does not know", ErrNewer, kind)
+	}
+	info := schema[kind]
+	if version > info.version() {
+		return nil, fmt.Errorf("%w: a %s record of version %d, this release knows up to %d", ErrNewer, info.name, version, info.version())
+	}
+	if version == info.version() {
+		return raw, nil
+	}
+	body := raw[headerBytes:]
+	for v := version; v < info.version(); v++ {
+		var err error
+		if body, err = info.upgrades[v-1](body); err != nil {
+			return nil, fmt.Errorf("upgrade %s record from version %d: %w", info.name, v, err)
+		}
+	}
+	return append([]byte{byte(kind), info.version()}, body...), nil
+}
