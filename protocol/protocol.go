@@ -1,0 +1,107 @@
+package protocol
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Protocol is a wire protocol that the server speaks.
+type Protocol uint8
+
+const (
+	// Query is awsQuery: form parameters in, XML out; IAM and STS.
+	Query Protocol = iota + 1
+	// JSON11 is awsJson 1.1: JSON both ways, operation in X-Amz-Target; CloudTrail.
+	JSON11
+)
+
+// String returns the name the Smithy specification gives the protocol.
+func (p Protocol) String() string {
+	switch p {
+	case Query:
+		return "awsQuery"
+	case JSON11:
+		return "awsJson1_1"
+	}
+	return "unknown protocol"
+}
+
+// ContentType returns the media type of every response of the protocol,
+// errors included.
+func (p Protocol) ContentType() string {
+	if p == JSON11 {
+		return "application/x-amz-json-1.1"
+	}
+	return "text/xml"
+}
+
+// HeaderRequestID is the header that carries the request id in both protocols.
+// AWS spells it x-amzn-RequestId; this is Go's canonical form of the same name.
+const HeaderRequestID = "X-Amzn-Requestid"
+
+// SetHeader sets the headers that AWS sends with every response of the
+// protocol. (X-Amzn-ErrorType belongs to restJson: neither protocol here sends
+// the error code outside the body.)
+func (p Protocol) SetHeader(h http.Header, requestID string) {
+	h.Set("Content-Type", p.ContentType())
+	h.Set(HeaderRequestID, requestID)
+}
+
+// AppendError appends the error body of the protocol to dst. The namespace is
+// used by Query alone.
+func (p Protocol) AppendError(dst []byte, namespace string, e ErrorBody, requestID string) []byte {
+	if p == JSON11 {
+		return AppendJSONError(dst, e)
+	}
+	return AppendQueryError(dst, namespace, e, requestID)
+}
+
+// AcceptsBody says whether a request body of this Content-Type belongs to the
+// protocol. Parameters such as charset are allowed and not looked at: bodies
+// are UTF-8 whatever they claim.
+func (p Protocol) AcceptsBody(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.TrimSpace(media)
+	if p == JSON11 {
+		return strings.EqualFold(media, "application/x-amz-json-1.1")
+	}
+	return strings.EqualFold(media, "application/x-www-form-urlencoded")
+}
+
+// Namespace returns the XML namespace of a Query service, for example
+// https://iam.amazonaws.com/doc/2010-05-08/ for iam and 2010-05-08.
+func Namespace(service, version string) string {
+	return "https://" + service + ".amazonaws.com/doc/" + version + "/"
+}
+
+// ParseTarget splits an X-Amz-Target header into the service's target prefix,
+// freed of the Java package that some clients put before it, and the operation:
+// com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents and
+// CloudTrail_20131101.LookupEvents both yield CloudTrail_20131101 and
+// LookupEvents. ok is false when the header does not have that form.
+func ParseTarget(target string) (prefix, operation string, ok bool) {
+	dot := strings.LastIndexByte(target, '.')
+	if dot < 0 {
+		return "", "", false
+	}
+	prefix, operation = target[:dot], target[dot+1:]
+	if dot = strings.LastIndexByte(prefix, '.'); dot >= 0 {
+		prefix = prefix[dot+1:]
+	}
+	return prefix, operation, isName(prefix) && isName(operation)
+}
+
+// isName reports whether s could be the name of a service or an operation. It
+// keeps what clients send out of log lines and metrics until it is known.
+func isName(s string) bool {
+	for _, c := range []byte(s) {
+		if c != '_' && !isAlphanumeric(c) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
