@@ -41,15 +41,16 @@ func NewItem(kind Kind, v any) (*Item, error) {
 	return newItem(kind, raw, Checksum(raw)), nil
 }
 
-// OpenItem makes an item of stored bytes and keeps them. A value of an older version
-// is upgraded; one of a newer version or of an unknown kind gives [ErrNewer]. For engines.
-func OpenItem(raw []byte) (*Item, error) {
+// OpenItem makes an item of stored bytes, which it keeps; sum is their [Checksum]. A value
+// of an older version is upgraded; one of a newer version or of an unknown kind gives
+// [ErrNewer]. For engines.
+func OpenItem(raw []byte, sum uint64) (*Item, error) {
 	current, err := upgraded(kinds[:], raw)
 	if err != nil {
 		return nil, err
 	}
 	// The checksum stays that of the bytes on disk until they are written anew.
-	return newItem(Kind(raw[0]), current, Checksum(raw)), nil
+	return newItem(Kind(raw[0]), current, sum), nil
 }
 
 func newItem(kind Kind, raw []byte, sum uint64) *Item {

@@ -126,28 +126,27 @@ func New(backend Backend, state State) *Engine {
 		revision:  state.Revision,
 		gathering: newBatch(),
 	}
-	e.publish(state.Tree.Copy(), state.Revision)
+	e.publish(State{state.Tree.Copy(), state.Revision, state.Commit})
 	e.changes.reset(state.Revision)
 	go e.run()
 	return e
 }
 
-func (e *Engine) publish(tree *Tree, revision uint64) {
-	e.published.Store(&snapshot{tree: tree, revision: revision, backend: e.backend})
+func (e *Engine) publish(state State) {
+	e.published.Store(&snapshot{state, e.backend})
 }
 
 // snapshot is the published state; it implements store.Reader.
 type snapshot struct {
-	tree     *Tree
-	revision uint64
-	backend  Backend
+	State
+	backend Backend
 }
 
-func (s *snapshot) Get(key store.Key) (*store.Item, bool) { return s.tree.Get(key) }
-func (s *snapshot) Revision() uint64                      { return s.revision }
+func (s *snapshot) Get(key store.Key) (*store.Item, bool) { return s.Tree.Get(key) }
+func (s *snapshot) Revision() uint64                      { return s.State.Revision }
 
 func (s *snapshot) Scan(prefix, after store.Key, fn func(store.Key, *store.Item) bool) {
-	scan(s.tree, prefix, after, fn)
+	scan(s.Tree, prefix, after, fn)
 }
 
 func (s *snapshot) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
@@ -278,8 +277,8 @@ func (e *Engine) commitGathered() {
 		return
 	}
 	e.gathering, e.flying = newBatch(), b
-	next := &snapshot{tree: e.working.Copy(), revision: e.revision, backend: e.backend}
-	b.Commit, b.Revision = e.commit+1, e.revision
+	next := State{Tree: e.working.Copy(), Revision: e.revision, Commit: e.commit + 1}
+	b.Commit, b.Revision = next.Commit, next.Revision
 	e.mu.Unlock()
 
 	err := e.durable(b)
@@ -290,9 +289,9 @@ func (e *Engine) commitGathered() {
 	if err == nil {
 		failed = nil
 		e.commit = b.Commit
-		e.published.Store(next)
+		e.publish(next)
 	} else {
-		e.working = e.published.Load().tree.Copy()
+		e.working = e.published.Load().Tree.Copy()
 		if !e.gathering.empty() {
 			failed = append(failed, e.gathering)
 		}
@@ -340,7 +339,7 @@ func (e *Engine) adopt(state State) {
 	defer e.mu.Unlock()
 	e.commit = state.Commit
 	e.revision = max(e.revision, state.Revision)
-	e.publish(state.Tree, e.revision)
+	e.publish(State{state.Tree, e.revision, e.commit})
 	e.changes.reset(e.revision)
 }
 
@@ -350,7 +349,7 @@ func (e *Engine) Published() (State, error) {
 	if s == nil {
 		return State{}, store.ErrClosed
 	}
-	return State{Tree: s.tree, Revision: s.revision}, nil
+	return s.State, nil
 }
 
 // Replace puts tree in the place of the whole state, between two commits, and calls with
@@ -371,7 +370,7 @@ func (e *Engine) Replace(tree *Tree, with func()) error {
 	// Copy marks the tree it copies; only this engine may do that to its own trees, and
 	// they are only touched here and in commitGathered, under committing.
 	e.working = tree.Copy()
-	e.publish(tree, e.revision)
+	e.publish(State{tree, e.revision, e.commit})
 	e.changes.reset(e.revision)
 	if with != nil {
 		with()
@@ -427,7 +426,7 @@ func (e *Engine) Close() error {
 	defer e.committing.Unlock()
 	last := e.published.Swap(nil)
 	e.changes.close()
-	last.tree.Scan(func(key store.Key, item *store.Item) bool {
+	last.Tree.Scan(func(key store.Key, item *store.Item) bool {
 		store.CheckShared(key, item)
 		return true
 	})
