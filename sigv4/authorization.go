@@ -262,7 +262,7 @@ func validSignedHeaders(list string) bool {
 			return false
 		}
 		for i := range len(name) {
-			if c := name[i]; !isToken(c) || 'A' <= c && c <= 'Z' {
+			if c := name[i]; !('a' <= c && c <= 'z' || c == '-') && (!isToken(c) || 'A' <= c && c <= 'Z') {
 				return false
 			}
 		}

@@ -233,19 +233,21 @@ func appendValues(b []byte, values []string) ([]byte, bool) {
 // inner runs of it as one space. Control characters fail: a line break in a
 // value could pass for another signed header.
 func appendTrimmed(b []byte, value string) ([]byte, bool) {
-	start, space := len(b), false
-	for i := range len(value) {
-		switch c := value[i]; {
-		case c == ' ' || c == '\t':
-			space = len(b) > start
-		case c < ' ' || c == 0x7f:
-			return b, false
-		default:
-			if space {
-				b, space = append(b, ' '), false
-			}
-			b = append(b, c)
+	value = strings.Trim(value, " \t")
+	for start, i := 0, 0; ; i++ {
+		// A word ends at white space or with the value.
+		if i < len(value) && value[i] > ' ' && value[i] != 0x7f {
+			continue
 		}
+		b = append(b, value[start:i]...)
+		if i == len(value) {
+			return b, true
+		}
+		for ; value[i] == ' ' || value[i] == '\t'; i++ {
+		}
+		if value[i] < ' ' || value[i] == 0x7f {
+			return b, false
+		}
+		b, start = append(b, ' '), i
 	}
-	return b, true
 }
