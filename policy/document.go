@@ -1,0 +1,206 @@
+package policy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Kind is where a document is to be used, which decides what it may contain.
+type Kind uint8
+
+// The kinds of document.
+const (
+	ManagedPolicy         Kind = iota + 1 // a customer or AWS managed policy, also as a boundary
+	InlinePolicy                          // a user's, group's or role's own
+	SessionPolicy                         // passed to AssumeRole and the like
+	TrustPolicy                           // a role's AssumeRolePolicyDocument
+	ResourcePolicy                        // on a bucket, a queue, a key …
+	ServiceControlPolicy                  // SCP
+	ResourceControlPolicy                 // RCP
+)
+
+// Document is a policy document, parsed and compiled. It does not change.
+type Document struct {
+	text       string
+	statements []statement
+	// variables: the version is 2012-10-17, in which ${…} is resolved.
+	variables bool
+}
+
+// SyntaxError says why a document was refused. Its text is AWS's message, to be
+// answered with the code MalformedPolicyDocument. Line and Column (from 1, in
+// characters) and Detail are for people: an editor, `lanyard why`.
+type SyntaxError struct {
+	Message string
+	Detail  string
+	Line    int
+	Column  int
+}
+
+func (e *SyntaxError) Error() string { return e.Message }
+
+var errUnknownName = errors.New("policy: unknown name")
+
+func syntaxError(text string, at int, message, detail string) *SyntaxError {
+	line, column := position(text, at)
+	return &SyntaxError{Message: message, Detail: detail, Line: line, Column: column}
+}
+
+// position turns a byte offset into a line and a column, both from 1.
+func position(text string, at int) (line, column int) {
+	before := text[:min(at, len(text))]
+	return 1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
+}
+
+// Version returns the policy language's version, 2012-10-17 or 2008-10-17. The
+// latter is also that of documents that name none.
+func (d *Document) Version() string {
+	if d.variables {
+		return version2012
+	}
+	return version2008
+}
+
+// Text returns the document as it was given to Parse.
+func (d *Document) Text() string { return d.text }
+
+// sid returns the Sid of a statement of the document, or "".
+func (d *Document) sid(s *statement) string {
+	if s.sidAt == 0 {
+		return ""
+	}
+	r := reader{text: d.text, pos: int(s.sidAt)}
+	n, _ := r.str() // Parse has read it before
+	return n.text
+}
+
+// Len returns the number of statements.
+func (d *Document) Len() int { return len(d.statements) }
+
+// Principals returns the entries of all Principal and NotPrincipal elements in
+// document order; for checking that those of a trust policy exist.
+func (d *Document) Principals() []Principal {
+	var list []Principal
+	for i := range d.statements {
+		for _, p := range d.statements[i].principals {
+			list = append(list, Principal{Type: p.typ(), Value: p.text, Kind: p.kind})
+		}
+	}
+	return list
+}
+
+// WithPins returns the document with user and role ARNs of its principals tied
+// to unique ids (AIDA…, AROA…): such an ARN then names the entity with that id
+// only, not one that is made under the same name later. ARNs that pins lacks
+// are left alone.
+func (d *Document) WithPins(pins map[string]string) *Document {
+	pinned := *d
+	pinned.statements = slices.Clone(d.statements)
+	for i := range pinned.statements {
+		s := &pinned.statements[i]
+		s.principals = slices.Clone(s.principals)
+		for j := range s.principals {
+			if p := &s.principals[j]; p.kind == UserPrincipal || p.kind == RolePrincipal {
+				p.pin = pins[p.text]
+			}
+		}
+	}
+	return &pinned
+}
+
+// ReplacePrincipals returns the document's text with each AWS principal p as
+// f(p), and every other byte as it was. This is how a trust policy is shown
+// after an entity that it names was deleted: with the unique id in place of the
+// ARN.
+func (d *Document) ReplacePrincipals(f func(principal string) string) string {
+	root, err := readJSON(d.text)
+	if err != nil { // Parse has read it before
+		return d.text
+	}
+	var b strings.Builder
+	done := 0
+	for n := range principalNodes(&root) {
+		if p := f(n.text); p != n.text {
+			quoted, _ := json.Marshal(p) // of a string: cannot fail
+			b.WriteString(d.text[done:n.start])
+			b.Write(quoted)
+			done = n.end
+		}
+	}
+	b.WriteString(d.text[done:])
+	return b.String()
+}
+
+// principalNodes yields the strings under AWS of each Principal element.
+func principalNodes(root *node) iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		statements := root.get("Statement")
+		if statements == nil {
+			return
+		}
+		for s := range statements.value.each() {
+			for _, m := range s.members {
+				if m.name != "Principal" && m.name != "NotPrincipal" {
+					continue
+				}
+				for _, typ := range m.value.members {
+					if typ.name != "AWS" {
+						continue
+					}
+					for n := range typ.value.each() {
+						if !yield(n) {
+							return
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// each yields the items of an array, or a value that stands for itself: arrays
+// of one may drop their brackets everywhere in a policy.
+func (n *node) each() iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		if n.kind != arrayNode {
+			yield(n)
+			return
+		}
+		for i := range n.items {
+			if !yield(&n.items[i]) {
+				return
+			}
+		}
+	}
+}
+
+// CountNonSpace returns a policy's size by IAM's measure: its characters, white
+// space not counted.
+func CountNonSpace(text string) int {
+	n := 0
+	for _, c := range text {
+		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			n++
+		}
+	}
+	return n
+}
+
+// Parse checks text by the rules that AWS applies when a policy of this kind is
+// saved, and compiles it. The error is a *SyntaxError.
+func Parse(text string, kind Kind) (*Document, error) {
+	if kind < ManagedPolicy || kind > ResourceControlPolicy {
+		return nil, fmt.Errorf("policy: unknown kind %d", kind)
+	}
+	p := parser{text: text, kind: kind}
+	d, err := p.document()
+	if err != nil { // a nil *SyntaxError must not become a non-nil error
+		return nil, err
+	}
+	return d, nil
+}
