@@ -78,7 +78,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-func TestAcceptsBody(t *testing.T) {
+func TestCheckHeader(t *testing.T) {
 	for contentType, want := range map[string]protocol.Protocol{
 		"application/x-www-form-urlencoded":                protocol.Query,
 		"application/x-www-form-urlencoded; charset=utf-8": protocol.Query,
@@ -90,9 +90,26 @@ func TestAcceptsBody(t *testing.T) {
 		"":                                                 0,
 	} {
 		for _, p := range []protocol.Protocol{protocol.Query, protocol.JSON11} {
-			if got := p.AcceptsBody(contentType); got != (p == want) {
-				t.Errorf("%v accepts %q: %v", p, contentType, got)
+			h := http.Header{"Content-Type": {contentType}}
+			if err := p.CheckHeader(h); (err == nil) != (p == want) {
+				t.Errorf("%v, %q: %v", p, contentType, err)
 			}
+		}
+	}
+	for _, h := range []http.Header{{}, {"Content-Type": {"application/x-amz-json-1.1", "application/x-amz-json-1.1"}}} {
+		if err := protocol.JSON11.CheckHeader(h); code(err) != "UnsupportedMediaType" {
+			t.Errorf("%v: %v", h, err)
+		}
+	}
+}
+
+// T403: nothing is ever inflated.
+func TestT403_NoContentEncoding(t *testing.T) {
+	for _, encoding := range []string{"gzip", "deflate", "br", "zstd", "identity", ""} {
+		h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Content-Encoding": {encoding}}
+		err := protocol.Query.CheckHeader(h)
+		if body := protocol.ErrorOf(err, nil); body.Code != "UnsupportedMediaType" || body.Status != 415 || body.Fault != protocol.Sender {
+			t.Errorf("%q: %+v", encoding, body)
 		}
 	}
 }

@@ -189,6 +189,36 @@ func foldName(c byte) byte {
 	return c
 }
 
+// RequestForm returns the form that holds a request's parameters: that of the
+// body, or that of the query string if the body is empty. Parameters come from
+// one place: beside a body, the query string may hold only the X-Amz-
+// parameters of a presigned request, and a body may hold none of those. Anything
+// else could make two readers see two requests, and is refused with
+// code MalformedQueryString.
+func RequestForm(query, body Form) (Form, error) {
+	if body.Len() == 0 {
+		return query, nil
+	}
+	for _, p := range query.params {
+		if !isAuthentication(p.name) {
+			return Form{}, refuse("MalformedQueryString", "The parameter "+p.name+" must not be in the query string of a request that has a body.")
+		}
+	}
+	for _, p := range body.params {
+		if isAuthentication(p.name) {
+			return Form{}, refuse("MalformedQueryString", "The parameter "+p.name+" must not be in the body.")
+		}
+	}
+	return body, nil
+}
+
+// isAuthentication reports whether a parameter of this name, in whatever case,
+// is part of a presigned request's signature.
+func isAuthentication(name string) bool {
+	const prefix = "X-Amz-"
+	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
+}
+
 // Get returns the value of the parameter, or "" if there is none.
 func (f Form) Get(name string) string {
 	value, _ := f.Lookup(name)

@@ -101,6 +101,39 @@ func TestT020_CaseTwins(t *testing.T) {
 	}
 }
 
+// T021: parameters come from the query string or from the body, never both.
+func TestT021_OneSource(t *testing.T) {
+	const signed = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00"
+	for _, test := range []struct {
+		query, body string
+		action      string // "" if the request is refused
+	}{
+		{"", "Action=GetUser&Version=2010-05-08", "GetUser"},
+		{"Action=GetUser&Version=2010-05-08", "", "GetUser"},
+		{"Action=GetUser&Version=2010-05-08&" + signed, "", "GetUser"},
+		{signed, "Action=GetUser&Version=2010-05-08", "GetUser"},
+		{"Action=GetUser", "Action=DeleteUser", ""},
+		{"Action=GetUser", "Version=2010-05-08", ""},
+		{"Version=2010-05-08", "Action=GetUser", ""},
+		{"UserName=a", "Action=GetUser", ""},
+		{signed, "Action=GetUser&X-Amz-Signature=11", ""},
+		{"", "Action=GetUser&x-amz-credential=a", ""},
+	} {
+		query, err := protocol.ParseForm([]byte(test.query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := protocol.ParseForm([]byte(test.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		form, err := protocol.RequestForm(query, body)
+		if form.Get("Action") != test.action || (test.action == "") != (code(err) == "MalformedQueryString") {
+			t.Errorf("%q and %q: Action=%q, %v", test.query, test.body, form.Get("Action"), err)
+		}
+	}
+}
+
 // T050: one splitting rule ('&' alone), bad escapes and too many parameters
 // refused, nothing dropped.
 func TestT050_OneSplittingRule(t *testing.T) {

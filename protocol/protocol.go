@@ -56,16 +56,24 @@ func (p Protocol) AppendError(dst []byte, namespace string, e ErrorBody, request
 	return AppendQueryError(dst, namespace, e, requestID)
 }
 
-// AcceptsBody says whether a request body of this Content-Type belongs to the
-// protocol. Parameters such as charset are allowed and not looked at: bodies
-// are UTF-8 whatever they claim.
-func (p Protocol) AcceptsBody(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.TrimSpace(media)
+// CheckHeader refuses a request body that does not claim to be the protocol's,
+// with code UnsupportedMediaType: another Content-Type (whose parameters, such
+// as charset, are not looked at: bodies are UTF-8 whatever they claim), or any
+// Content-Encoding. No client compresses requests to these services, and what is
+// never inflated cannot be a bomb.
+func (p Protocol) CheckHeader(h http.Header) error {
+	want := "application/x-www-form-urlencoded"
 	if p == JSON11 {
-		return strings.EqualFold(media, "application/x-amz-json-1.1")
+		want = "application/x-amz-json-1.1"
 	}
-	return strings.EqualFold(media, "application/x-www-form-urlencoded")
+	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	if !strings.EqualFold(strings.TrimSpace(media), want) || len(h.Values("Content-Type")) > 1 {
+		return refuse("UnsupportedMediaType", "The Content-Type must be "+want+".")
+	}
+	if len(h.Values("Content-Encoding")) > 0 {
+		return refuse("UnsupportedMediaType", "The request body must not have a Content-Encoding.")
+	}
+	return nil
 }
 
 // Namespace returns the XML namespace of a Query service, for example

@@ -31,23 +31,37 @@ func AppendQueryResponse(dst []byte, namespace, operation string, out any, reque
 	dst = appendText(dst, namespace)
 	dst = append(dst, "\">\n"...)
 	if s != nil && len(s.members) > 0 || hasEmptyResult(operation) {
-		dst = append(dst, "  <"...)
-		dst = append(dst, operation...)
-		dst = append(dst, "Result>\n"...)
-		if s != nil {
-			if dst, err = s.appendMembers(dst, v, 2); err != nil {
-				return dst, err
-			}
+		if dst, err = s.appendResult(dst, operation, v); err != nil {
+			return dst, err
 		}
-		dst = append(dst, "  </"...)
-		dst = append(dst, operation...)
-		dst = append(dst, "Result>\n"...)
 	}
 	dst = append(dst, "  <ResponseMetadata>\n    <RequestId>"...)
 	dst = appendText(dst, requestID)
 	dst = append(dst, "</RequestId>\n  </ResponseMetadata>\n</"...)
 	dst = append(dst, operation...)
 	return append(dst, "Response>\n"...), nil
+}
+
+// appendResult appends the element of the output v, or of nothing if s is nil.
+func (s *shape) appendResult(dst []byte, operation string, v reflect.Value) (_ []byte, err error) {
+	start := len(dst)
+	dst = append(dst, "  <"...)
+	dst = append(dst, operation...)
+	dst = append(dst, "Result>\n"...)
+	opened := len(dst)
+	if s != nil {
+		if dst, err = s.appendMembers(dst, v, 2); err != nil {
+			return dst, err
+		}
+	}
+	if len(dst) == opened {
+		dst = append(dst[:start], "  <"...)
+		dst = append(dst, operation...)
+		return append(dst, "Result/>\n"...), nil
+	}
+	dst = append(dst, "  </"...)
+	dst = append(dst, operation...)
+	return append(dst, "Result>\n"...), nil
 }
 
 // hasEmptyResult reports whether the model gives operation an output that has no

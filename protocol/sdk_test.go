@@ -170,8 +170,8 @@ func checkDispatch(t *testing.T, service sdk, operation string, body []byte, h h
 		if !ok || prefix != "CloudTrail_20131101" || name != operation {
 			t.Errorf("target %q: %q %q %v", h.Get("X-Amz-Target"), prefix, name, ok)
 		}
-		if !protocol.JSON11.AcceptsBody(h.Get("Content-Type")) {
-			t.Errorf("content type %q", h.Get("Content-Type"))
+		if err := protocol.JSON11.CheckHeader(h); err != nil {
+			t.Error(err)
 		}
 		return
 	}
@@ -182,8 +182,8 @@ func checkDispatch(t *testing.T, service sdk, operation string, body []byte, h h
 	if protocol.Namespace(service.name, form.Get("Version")) != service.namespace || form.Get("Action") != operation {
 		t.Errorf("Action=%q Version=%q", form.Get("Action"), form.Get("Version"))
 	}
-	if !protocol.Query.AcceptsBody(h.Get("Content-Type")) {
-		t.Errorf("content type %q", h.Get("Content-Type"))
+	if err := protocol.Query.CheckHeader(h); err != nil {
+		t.Error(err)
 	}
 }
 
