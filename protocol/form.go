@@ -19,6 +19,11 @@ const (
 	// and time (compare CVE-2025-61726).
 	MaxParameters = 4096
 
+	// maxShared is the largest body, in bytes, whose values share one buffer.
+	// The values of a larger one are copied: else a user name that is kept for
+	// years could keep a megabyte of junk that came with it.
+	maxShared = 16 << 10
+
 	// maxParameterName bounds a parameter's name; the longest that the models
 	// can spell is under 150 bytes.
 	maxParameterName = 512
@@ -51,7 +56,7 @@ func ParseForm(raw []byte) (Form, error) {
 		return Form{}, refuse("MalformedQueryString", "The request has too many parameters.")
 	}
 
-	// One buffer holds every decoded byte; names and values are slices of it.
+	// One buffer takes every decoded byte; names and values are slices of it.
 	var text strings.Builder
 	text.Grow(len(raw))
 	params := make([]param, 0, count)
@@ -81,6 +86,9 @@ func ParseForm(raw []byte) (Form, error) {
 		// of its text stay valid.
 		whole := text.String()
 		p := param{name: whole[start:middle], value: whole[middle:]}
+		if len(raw) > maxShared {
+			p = param{name: strings.Clone(p.name), value: strings.Clone(p.value)}
+		}
 		if err := p.check(); err != nil {
 			return Form{}, err
 		}

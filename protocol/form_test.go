@@ -3,6 +3,7 @@ package protocol_test
 import (
 	"errors"
 	"net/url"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -181,6 +182,33 @@ func TestT625_HundredThousandKeys(t *testing.T) {
 	if allocs := testing.AllocsPerRun(10, func() { protocol.ParseForm(keys) }); allocs > 2 {
 		t.Errorf("%v allocations", allocs)
 	}
+}
+
+// A value that is kept must not keep the large body it came in.
+func TestValuesDoNotPinLargeBodies(t *testing.T) {
+	junk := strings.Repeat("x", protocol.MaxBody-100)
+	heap := func() uint64 {
+		runtime.GC()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	before := heap()
+	var kept []*string
+	for range 16 {
+		var form, json everything
+		if err := decodeQuery(t, "Text=alice&Junk="+junk, &form); err != nil {
+			t.Fatal(err)
+		}
+		if err := protocol.DecodeJSON([]byte(`{"Text":"alice","Junk":"`+junk+`"}`), &json); err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, form.Text, json.Text)
+	}
+	if after := heap(); after > before+8<<20 {
+		t.Errorf("%d names of 5 bytes keep %d bytes", len(kept), after-before)
+	}
+	runtime.KeepAlive(kept)
 }
 
 func parameters(n int) []byte {

@@ -55,7 +55,7 @@ func DecodeJSON(body []byte, in any) error {
 }
 
 // jsonDecoder reads text, which is valid UTF-8, from at on. Strings without
-// escapes are slices of it.
+// escapes are slices of it, unless it is large.
 type jsonDecoder struct {
 	text  string
 	at    int
@@ -314,7 +314,11 @@ func (d *jsonDecoder) string() (string, error) {
 		switch c := d.text[d.at]; {
 		case c == '"':
 			d.at++
-			return d.text[start : d.at-1], nil
+			s := d.text[start : d.at-1]
+			if len(d.text) > maxShared {
+				s = strings.Clone(s)
+			}
+			return s, nil
 		case c == '\\':
 			return d.escapedString(d.text[start:d.at])
 		case c < ' ':
