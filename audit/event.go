@@ -1,0 +1,220 @@
+package audit
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/lanyard-iam/lanyard/arn"
+)
+
+// Event is one record of the trail while its request is under way: opened first,
+// filled on the way, written once at the end, whatever happened.
+//
+// The names are those of the record (CloudTrail User Guide, "CloudTrail record
+// contents").
+type Event struct {
+	ID        string    // eventID
+	RequestID string    // requestID
+	Time      time.Time // eventTime: when the request completed, written with second precision
+	Source    string    // eventSource: iam.amazonaws.com
+	Name      string    // eventName: CreateUser
+	Type      string    // eventType; empty means AwsApiCall
+	Region    string    // awsRegion
+	SourceIP  string    // sourceIPAddress
+	UserAgent string    // userAgent
+	Identity  UserIdentity
+	ReadOnly  bool
+	// Account is recipientAccountId and the trail that the record goes to.
+	Account arn.AccountID
+	// SharedID is sharedEventID: the same in all Copies of a cross-account call.
+	SharedID string
+
+	// ErrorCode and ErrorMessage are set by SetError.
+	ErrorCode    string
+	ErrorMessage string
+
+	Additional json.RawMessage // additionalEventData; nil is left out
+	Resources  []Resource
+	TLS        *TLSDetails // nil on plain HTTP
+
+	// Copies are the records of the same call in other accounts' trails: the
+	// account whose role was assumed sees it, too.
+	Copies []Copy
+
+	// Decision is what the policy engine found, for `lanyard why`. It is kept
+	// beside the record and is no part of it. A denial has a full Trace.
+	Decision *Decision
+
+	// request and response are requestParameters and responseElements as JSON.
+	// Only SetRequest and SetResponse fill them, so that nothing gets in past the
+	// Redactor. nil is written as null.
+	request, response []byte
+	// references are the resources that request and response name.
+	references []Reference
+}
+
+// Copy is what differs in the record of a call in another account's trail.
+type Copy struct {
+	ID       string // eventID
+	Account  arn.AccountID
+	Identity UserIdentity
+}
+
+// Decision is the private companion of a record: why the request was allowed or
+// denied.
+type Decision struct {
+	Allowed  bool            `json:"allowed"`
+	Action   string          `json:"action"`
+	Resource string          `json:"resource"`
+	Layer    string          `json:"layer,omitempty"`  // which kind of policy decided
+	Policy   string          `json:"policy,omitempty"` // name or ARN of the deciding policy
+	Owner    string          `json:"owner,omitempty"`  // whose policy it is: "group/devs"
+	Sid      string          `json:"sid,omitempty"`
+	Index    int             `json:"statement"`       // index of the deciding statement, -1 if none
+	Trace    json.RawMessage `json:"trace,omitempty"` // policy.Trace of a denial
+}
+
+// Resource is an entry of the record's resources.
+type Resource struct {
+	ARN       string        `json:"ARN"`
+	AccountID arn.AccountID `json:"accountId,omitempty"`
+	Type      string        `json:"type,omitempty"` // AWS::IAM::Role
+}
+
+// TLSDetails is the record's tlsDetails.
+type TLSDetails struct {
+	Version     string `json:"tlsVersion"`
+	CipherSuite string `json:"cipherSuite"`
+	HostHeader  string `json:"clientProvidedHostHeader,omitempty"`
+}
+
+// UserIdentity is the record's userIdentity (CloudTrail User Guide, "CloudTrail
+// userIdentity element").
+type UserIdentity struct {
+	Type        string          `json:"type"`
+	PrincipalID string          `json:"principalId,omitempty"`
+	ARN         string          `json:"arn,omitempty"`
+	AccountID   string          `json:"accountId,omitempty"`
+	AccessKeyID string          `json:"accessKeyId,omitempty"`
+	UserName    string          `json:"userName,omitempty"`
+	InvokedBy   string          `json:"invokedBy,omitempty"`
+	Session     *SessionContext `json:"sessionContext,omitempty"`
+}
+
+// SessionContext is userIdentity.sessionContext, present for temporary credentials.
+type SessionContext struct {
+	Issuer         *SessionIssuer    `json:"sessionIssuer,omitempty"`
+	WebIdentity    *struct{}         `json:"webIdFederationData,omitempty"`
+	Attributes     SessionAttributes `json:"attributes"`
+	SourceIdentity string            `json:"sourceIdentity,omitempty"`
+}
+
+// SessionIssuer is who the session's permissions come from.
+type SessionIssuer struct {
+	Type        string `json:"type"`
+	PrincipalID string `json:"principalId"`
+	ARN         string `json:"arn"`
+	AccountID   string `json:"accountId"`
+	UserName    string `json:"userName,omitempty"`
+}
+
+// SessionAttributes are when the session began and whether MFA was used. Both
+// are strings in AWS's records.
+type SessionAttributes struct {
+	CreationDate     string `json:"creationDate"`
+	MFAAuthenticated string `json:"mfaAuthenticated"`
+}
+
+// Restart forgets what an operation put into the event, so that it can run again:
+// everything that says how the request was judged and answered. What is known of
+// the request itself stays.
+func (e *Event) Restart() {
+	e.ErrorCode, e.ErrorMessage = "", ""
+	e.SharedID = ""
+	e.Additional, e.Resources, e.Copies, e.Decision = nil, nil, nil, nil
+	e.request, e.response, e.references = nil, nil, nil
+}
+
+// SetError records that the request failed with err, and that the caller was told
+// message. A refusal leaves no responseElements, and one for lack of permission no
+// requestParameters either: AWS records none of a call that it did not look at.
+func (e *Event) SetError(err error, message string) {
+	e.ErrorCode, e.ErrorMessage = ErrorCode(e.Source, err), message
+	e.response = nil
+	if e.ErrorCode == accessDenied {
+		e.request, e.references = nil, nil
+	}
+}
+
+// accessDenied is the code of refusals by IAM, STS and their like; JSON services
+// append Exception.
+const accessDenied = "AccessDenied"
+
+// denied tells whether the request failed for lack of permission.
+func (e *Event) denied() bool {
+	switch e.ErrorCode {
+	case "":
+		return false
+	case accessDenied, accessDenied + "Exception":
+		return true
+	}
+	return e.Decision != nil && !e.Decision.Allowed
+}
+
+// ErrorCode is errorCode in the record of a request to source that failed with
+// err. It is the code on the wire, but for IAM, whose records have the name of the
+// exception: NoSuchEntityException where the caller sees NoSuchEntity. An error
+// that is not AWS's is an InternalFailure; what it says is for the log alone.
+func ErrorCode(source string, err error) string {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return "InternalFailure"
+	}
+	code := api.ErrorCode()
+	t := reflect.TypeOf(api)
+	if source != sourceIAM || t.Kind() != reflect.Pointer || !strings.HasSuffix(t.Elem().PkgPath(), "/service/iam/types") {
+		return code
+	}
+	// This one lacks the suffix in a recorded event.
+	if code == "PasswordPolicyViolation" {
+		return code
+	}
+	return t.Elem().Name()
+}
+
+// username is Username in LookupEvents: who called, by the name that people know.
+func (u *UserIdentity) username() string {
+	switch u.Type {
+	case "Root":
+		return "root"
+	case "AssumedRole", "FederatedUser":
+		// AROA…:session, or account:name.
+		_, name, _ := strings.Cut(u.PrincipalID, ":")
+		return name
+	}
+	return u.UserName
+}
+
+// Reference is a resource that a request named or made, as LookupEvents finds and
+// returns it.
+type Reference struct {
+	Type string // AWS::IAM::User
+	Name string // a name, unique id or ARN
+}
+
+// maxReferences bounds the references of one event. The largest, AssumeRole, has five.
+const maxReferences = 32
+
+// refer adds a reference that is not there yet.
+func (e *Event) refer(r Reference) {
+	if r.Name == "" || len(e.references) >= maxReferences || slices.Contains(e.references, r) {
+		return
+	}
+	e.references = append(e.references, r)
+}

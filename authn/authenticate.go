@@ -1,0 +1,270 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/keyring"
+	"github.com/lanyard-iam/lanyard/session"
+	"github.com/lanyard-iam/lanyard/sigv4"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// Authenticator establishes who signed a request. It is safe for concurrent use.
+type Authenticator struct {
+	Verifier *sigv4.Verifier
+	Sessions *session.Codec
+	Ring     *keyring.Ring
+}
+
+// Attempt is a signed request that wants to be believed.
+type Attempt struct {
+	Authorization *sigv4.Authorization
+	Request       *sigv4.Request
+	Options       sigv4.Options
+	// Partition is that of the region in the credential scope; the ARNs of the
+	// principal are written in it.
+	Partition arn.Partition
+	// Now is the server's time, by which sessions expire. SignedNow is the time
+	// that the date of the signature is compared with.
+	Now, SignedNow time.Time
+}
+
+// Authenticate verifies the signature and yields the principal. Refusals are
+// *sigv4.Error, which knows its code in every protocol; any other error is the
+// server's own trouble.
+//
+// The signature is verified before anything about the key is told, so that an
+// expired, inactive or revoked credential is distinguishable only by who holds
+// its secret; an unknown key costs the same work as a known one.
+func (a *Authenticator) Authenticate(r store.Reader, t Attempt) (*Principal, error) {
+	if t.Authorization.SecurityToken != "" {
+		return a.bySession(r, t)
+	}
+	return a.byAccessKey(r, t)
+}
+
+// refuse does the work of a wrong signature and then says why the key is refused.
+func (a *Authenticator) refuse(t Attempt, kind sigv4.ErrorKind) error {
+	return a.Verifier.Verify(t.Authorization, t.Request, t.Options, sigv4.Key{Err: &sigv4.Error{Kind: kind}}, t.SignedNow)
+}
+
+func (a *Authenticator) byAccessKey(r store.Reader, t Attempt) (*Principal, error) {
+	id := t.Authorization.AccessKeyID
+	key, err := identity.AccessKeys.Get(r, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, a.refuse(t, sigv4.InvalidClientToken)
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret := func() (string, error) {
+		plain, err := a.Ring.Open(keyring.AccessKeySecrets, string(identity.AccessKeys.Key(id)), key.Secret)
+		if err != nil {
+			return "", fmt.Errorf("open the secret of access key %s: %w", id, err)
+		}
+		return string(plain), nil
+	}
+	if err := a.Verifier.Verify(t.Authorization, t.Request, t.Options, sigv4.Key{Secret: secret}, t.SignedNow); err != nil {
+		return nil, err
+	}
+	if key.Inactive {
+		return nil, &sigv4.Error{Kind: sigv4.InvalidClientToken}
+	}
+	user, err := identity.UserByID(r, key.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &sigv4.Error{Kind: sigv4.InvalidClientToken}
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := userPrincipal(user, t.Partition)
+	p.AccessKeyID = id
+	return p, nil
+}
+
+func (a *Authenticator) bySession(r store.Reader, t Attempt) (*Principal, error) {
+	s, err := a.Sessions.Open(t.Authorization.AccessKeyID, t.Authorization.SecurityToken)
+	if err != nil {
+		return nil, a.refuse(t, sigv4.InvalidSessionToken)
+	}
+	secret := func() (string, error) { return a.Sessions.Secret(s), nil }
+	if err := a.Verifier.Verify(t.Authorization, t.Request, t.Options, sigv4.Key{Secret: secret}, t.SignedNow); err != nil {
+		return nil, err
+	}
+	if !t.Now.Before(s.Expires) {
+		return nil, &sigv4.Error{Kind: sigv4.ExpiredToken}
+	}
+	revoked, err := session.Revoked(r, s)
+	if err != nil {
+		return nil, err
+	}
+	if revoked {
+		return nil, &sigv4.Error{Kind: sigv4.ExpiredToken}
+	}
+	p, err := OfSession(r, s, t.Partition)
+	if errors.Is(err, store.ErrNotFound) {
+		// Deleted, or deleted and made again under the same name.
+		return nil, &sigv4.Error{Kind: sigv4.InvalidSessionToken}
+	}
+	return p, err
+}
+
+// OfSession is the principal that a session speaks for. It returns
+// store.ErrNotFound when the user or role no longer exists; one of the same name
+// made since has another unique id and does not count.
+func OfSession(r store.Reader, s *session.Session, partition arn.Partition) (*Principal, error) {
+	var p *Principal
+	scope := arn.Scope{Partition: partition, Account: s.Account}
+	switch s.Kind {
+	case session.User:
+		user, err := identity.UserByID(r, s.PrincipalID)
+		if err != nil {
+			return nil, err
+		}
+		p = userPrincipal(user, partition)
+	case session.Root, session.LocalRoot:
+		if _, err := identity.Accounts.Get(r, string(s.Account)); err != nil {
+			return nil, err
+		}
+		p = rootPrincipal(scope)
+	case session.Role:
+		role, err := identity.RoleByID(r, s.PrincipalID)
+		if err != nil {
+			return nil, err
+		}
+		p = &Principal{
+			Kind:         AssumedRole,
+			Account:      role.Account,
+			ID:           role.ID,
+			Name:         role.Name,
+			Path:         role.Path,
+			ARN:          scope.AssumedRole(role.Name, s.Name),
+			PrincipalARN: scope.Role(role.Path, role.Name),
+			UserID:       role.ID + ":" + s.Name,
+			Tags:         role.Tags,
+		}
+	case session.Federated:
+		p = &Principal{
+			Kind:    FederatedUser,
+			Account: s.Account,
+			ID:      s.PrincipalID,
+			Name:    s.Name,
+			ARN:     scope.FederatedUser(s.Name),
+			UserID:  string(s.Account) + ":" + s.Name,
+		}
+		p.PrincipalARN = p.ARN
+		if s.IssuerRoot {
+			if _, err := identity.Accounts.Get(r, string(s.Account)); err != nil {
+				return nil, err
+			}
+			p.IssuerARN = scope.Root()
+			break
+		}
+		user, err := identity.UserByID(r, s.PrincipalID)
+		if err != nil {
+			return nil, err
+		}
+		p.IssuerARN = user.ARN(partition)
+		p.Path, p.Tags = user.Path, user.Tags
+	default:
+		return nil, fmt.Errorf("session of unknown kind %d", s.Kind)
+	}
+	p.Session = s
+	p.AccessKeyID = s.AccessKeyID
+	p.MFAKnown, p.MFA, p.MFATime = s.MFAKnown, s.MFA, s.MFATime
+	return p, nil
+}
+
+func userPrincipal(u *identity.User, partition arn.Partition) *Principal {
+	name := u.ARN(partition)
+	return &Principal{
+		Kind:         User,
+		Account:      u.Account,
+		ID:           u.ID,
+		Name:         u.Name,
+		Path:         u.Path,
+		ARN:          name,
+		PrincipalARN: name,
+		UserID:       u.ID,
+		Tags:         u.Tags,
+	}
+}
+
+func rootPrincipal(scope arn.Scope) *Principal {
+	return &Principal{
+		Kind:         Root,
+		Account:      scope.Account,
+		ID:           string(scope.Account),
+		ARN:          scope.Root(),
+		PrincipalARN: scope.Root(),
+		UserID:       string(scope.Account),
+	}
+}
+
+// AccountOf tells to whose trail an attempt with an access key id belongs that
+// was not believed: the account in which the key exists, or the account that the
+// id encodes if it is one of ours.
+func (a *Authenticator) AccountOf(r store.Reader, accessKeyID string) (arn.AccountID, bool) {
+	if accessKeyID == "" {
+		return "", false
+	}
+	if key, err := identity.AccessKeys.Get(r, accessKeyID); err == nil {
+		return key.Account, true
+	}
+	account, ok := arn.AccountOfAccessKey(accessKeyID)
+	if !ok || !identity.Accounts.Has(r, string(account)) {
+		return "", false
+	}
+	return account, true
+}
+
+// UserIdentity is the principal as CloudTrail's userIdentity shows it.
+func (p *Principal) UserIdentity() audit.UserIdentity {
+	id := audit.UserIdentity{
+		PrincipalID: p.UserID,
+		ARN:         p.ARN,
+		AccountID:   string(p.Account),
+		AccessKeyID: p.AccessKeyID,
+	}
+	var issuer *audit.SessionIssuer
+	switch p.Kind {
+	case Root:
+		id.Type = "Root"
+	case User:
+		id.Type, id.UserName = "IAMUser", p.Name
+	case AssumedRole:
+		id.Type = "AssumedRole"
+		issuer = &audit.SessionIssuer{Type: "Role", PrincipalID: p.ID, ARN: p.PrincipalARN, AccountID: id.AccountID, UserName: p.Name}
+	case FederatedUser:
+		id.Type = "FederatedUser"
+		issuer = &audit.SessionIssuer{Type: "IAMUser", PrincipalID: p.ID, ARN: p.IssuerARN, AccountID: id.AccountID}
+		if p.Session != nil && p.Session.IssuerRoot {
+			issuer.Type = "Root"
+		} else if a, err := arn.Parse(p.IssuerARN); err == nil {
+			_, _, issuer.UserName = a.Split()
+		}
+	case Service:
+		return audit.UserIdentity{Type: "AWSService", InvokedBy: p.Name}
+	default:
+		return audit.UserIdentity{Type: "Unknown", AccountID: string(p.Account)}
+	}
+	if s := p.Session; s != nil {
+		id.Session = &audit.SessionContext{
+			Issuer: issuer,
+			Attributes: audit.SessionAttributes{
+				CreationDate:     s.Issued.UTC().Format(time.RFC3339),
+				MFAAuthenticated: "false",
+			},
+			SourceIdentity: s.SourceIdentity,
+		}
+		if s.MFA {
+			id.Session.Attributes.MFAAuthenticated = "true"
+		}
+	}
+	return id
+}

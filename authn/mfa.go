@@ -1,0 +1,148 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/keyring"
+	"github.com/lanyard-iam/lanyard/mfa"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// How often a person may present a wrong code. The count belongs to the person
+// and not to the device, key, session or address, and ends with the next right
+// code. The first freeFailures come without delay; each one after that doubles
+// the time in which no code is looked at at all, up to maxDelay.
+//
+// Three codes are valid at any time, so that a guess succeeds with a chance of
+// 3 in 10^6. In a month the rule leaves room for 29 guesses: a chance below 1 in
+// 10^4.
+const (
+	freeFailures = 5
+	firstDelay   = 5 * time.Minute
+	maxDelay     = 48 * time.Hour
+)
+
+// purposeMFA keys the throttle of MFA codes. A password has a throttle of its
+// own: a right password must not buy new guesses at codes.
+const purposeMFA = "mfa"
+
+// AWS's sentences for refused codes (recorded).
+const (
+	msgWrongCode   = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+	msgWrongSerial = "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user."
+	msgBothNeeded  = "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
+)
+
+// MFAError refuses a code. Callers answer AccessDenied with the message; if
+// Counted, a failure was counted in the transaction, which must be kept.
+type MFAError struct {
+	Message string
+	Counted bool
+}
+
+func (e *MFAError) Error() string { return e.Message }
+
+// MFA checks the codes of virtual MFA devices. Its methods run inside a
+// transaction: what they find out about a device and a person (the code that was
+// used, the failure that was counted) must be kept whatever becomes of the rest
+// of the request.
+type MFA struct {
+	Ring *keyring.Ring
+}
+
+// Check verifies a code of the caller's own device and uses it up. Refusals are
+// *MFAError. serial is the device's ARN.
+//
+// Only the root user and IAM users have devices. A role session or federated user
+// is told the same as a user who names someone else's device.
+func (m *MFA) Check(tx store.Tx, p *Principal, serial, code string, now time.Time) error {
+	if serial == "" || code == "" {
+		return &MFAError{Message: msgBothNeeded}
+	}
+	account, key, ok := identity.SerialKey(serial)
+	if !ok || account != p.Account || (p.Kind != User && p.Kind != Root) {
+		return &MFAError{Message: msgWrongSerial}
+	}
+	device, err := identity.MFADevices.Get(tx, string(account), key)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && device.Owner != p.ID) {
+		return &MFAError{Message: msgWrongSerial}
+	}
+	if err != nil {
+		return fmt.Errorf("read MFA device: %w", err)
+	}
+	return m.attempt(tx, device, p.ID, now, msgWrongCode, func(seed []byte) (used, bool) {
+		step, ok := mfa.Verify(seed, code, now, device.LastStep, device.Drift)
+		return used{step: step, drift: device.Drift}, ok
+	})
+}
+
+// CheckPair verifies two consecutive codes of a device and uses them up, as
+// enabling and resynchronising do: window is mfa.EnableWindow or
+// mfa.ResyncWindow. personID is the unique id of the user, or the account id of
+// the root user, for whom the device is; failures count for them. Refusals are
+// *MFAError with the message refusal.
+func (m *MFA) CheckPair(tx store.Tx, device *identity.MFADevice, personID, code1, code2 string, window time.Duration, now time.Time, refusal string) error {
+	return m.attempt(tx, device, personID, now, refusal, func(seed []byte) (used, bool) {
+		step, drift, ok := mfa.VerifyPair(seed, code1, code2, now, device.LastStep, window)
+		return used{step: step, drift: drift}, ok
+	})
+}
+
+// used is what an accepted code tells about its device.
+type used struct{ step, drift int64 }
+
+// attempt looks at a code, unless the person has to wait, and keeps the outcome.
+func (m *MFA) attempt(tx store.Tx, device *identity.MFADevice, personID string, now time.Time, refusal string, verify func(seed []byte) (used, bool)) error {
+	throttle, err := identity.Throttles.Get(tx, purposeMFA, personID)
+	if errors.Is(err, store.ErrNotFound) {
+		throttle, err = &identity.Throttle{}, nil
+	}
+	if err != nil {
+		return fmt.Errorf("read throttle of %s: %w", personID, err)
+	}
+	if now.Before(throttle.Until) {
+		// The code is not looked at, so this tells nothing about it.
+		return &MFAError{Message: fmt.Sprintf("MultiFactorAuthentication failed, too many invalid one time pass codes. Try again after %s.", throttle.Until.UTC().Format(time.RFC3339))}
+	}
+
+	account, key := string(device.Account), device.Path+device.Name // see identity.SerialKey
+	seed, err := m.Ring.Open(keyring.MFASeeds, string(identity.MFADevices.Key(account, key)), device.Seed)
+	if err != nil {
+		return fmt.Errorf("open the seed of MFA device %s of account %s: %w", key, account, err)
+	}
+	u, ok := verify(seed)
+	clear(seed)
+	if !ok {
+		failed := failure(*throttle, now)
+		if err := identity.Throttles.Put(tx, &failed, purposeMFA, personID); err != nil {
+			return err
+		}
+		return &MFAError{Message: refusal, Counted: true}
+	}
+	if throttle.Failures > 0 {
+		identity.Throttles.Delete(tx, purposeMFA, personID)
+	}
+	return identity.MFADevices.Edit(tx, func(d *identity.MFADevice) error {
+		d.LastStep, d.Drift = u.step, u.drift
+		return nil
+	}, account, key)
+}
+
+// failure counts one more failure.
+func failure(t identity.Throttle, now time.Time) identity.Throttle {
+	if t.Failures == 0 {
+		t.Since = now
+	}
+	t.Failures++
+	if over := t.Failures - freeFailures; over >= 0 {
+		delay := maxDelay
+		if over < 16 { // beyond that the shift is far over maxDelay, and may overflow
+			delay = min(firstDelay<<over, maxDelay)
+		}
+		t.Until = now.Add(delay)
+	}
+	return t
+}

@@ -1,0 +1,44 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// Revoke makes the sessions of a principal that were issued before a moment
+// invalid from the next request on: those of a role (AROA…), of a user including
+// the federated ones that the user issued (AIDA…), or of the root user (account
+// id). Sessions know their issue time to the second, so the moment is rounded up:
+// a session of the same second may be ended although it is a little younger.
+//
+// A revocation is never taken back, by an earlier moment least of all.
+func Revoke(tx store.Tx, principalID string, before time.Time) error {
+	if cut := before.Truncate(time.Second); !cut.Equal(before) {
+		before = cut.Add(time.Second)
+	}
+	old, err := identity.Revocations.Get(tx, principalID)
+	switch {
+	case err == nil && !before.After(old.Before):
+		return nil
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("read revocation of %s: %w", principalID, err)
+	}
+	return identity.Revocations.Put(tx, &identity.Revocation{Before: before.UTC()}, principalID)
+}
+
+// Revoked tells whether a session was issued before its principal's sessions were
+// last revoked. An error means that it is not known; callers refuse the session.
+func Revoked(r store.Reader, s *Session) (bool, error) {
+	revocation, err := identity.Revocations.Get(r, s.PrincipalID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read revocation of %s: %w", s.PrincipalID, err)
+	}
+	return s.Issued.Before(revocation.Before), nil
+}

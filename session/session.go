@@ -1,0 +1,70 @@
+// Package session owns temporary credentials: what a session is, the sealed
+// token that carries it, the secret that belongs to the token, and whether it has
+// been revoked.
+//
+// A session is not stored. Its token is a sealed, versioned, self-contained
+// value, and its secret access key is derived from the token key and the token's
+// id, so that any node verifies a request without a database read. Who may get a
+// session is package service/sts's business; who is calling with one, package
+// authn's.
+package session
+
+import (
+	"time"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/keyring"
+)
+
+// Kind says which operation made a session; it decides what the session may call.
+type Kind uint8
+
+// The kinds of session. Values are on the wire of sealed tokens: never renumber.
+const (
+	User      Kind = 1 // GetSessionToken by an IAM user
+	Root      Kind = 2 // GetSessionToken by the root user
+	Role      Kind = 3 // AssumeRole and its kin
+	Federated Kind = 4 // GetFederationToken
+	// LocalRoot is a root session that the owner of the host took through the
+	// local socket. Unlike one of GetSessionToken it may call IAM without MFA:
+	// it is how root's first MFA device is set up.
+	LocalRoot Kind = 5
+)
+
+// Session is what a session token says. It is complete: a request signed with
+// its credentials is judged from it and from the current policies alone.
+type Session struct {
+	Kind        Kind
+	ID          [16]byte      // random; the secret access key is derived from it
+	AccessKeyID string        // ASIA…
+	Account     arn.AccountID // account of the principal
+	PrincipalID string        // AIDA… of the user, AROA… of the role, account id for root; for Federated the issuer's
+	Name        string        // role session name or federated user name; empty for User and Root
+	Issued      time.Time     // second precision
+	Expires     time.Time     // second precision
+
+	// MFA state as the fact table of MFA keys has it. MFAKnown tells whether
+	// aws:MultiFactorAuthPresent is in the request context at all.
+	MFAKnown bool
+	MFA      bool
+	MFATime  time.Time // when the code was accepted; zero without MFA
+
+	Policy         string   // inline session policy, as sent
+	PolicyARNs     []string // managed session policies
+	Tags           []identity.Tag
+	TransitiveTags []string // keys of those Tags that go on into chained sessions
+	SourceIdentity string
+	// Chained is true when the credentials that asked for this session were
+	// temporary themselves; sessions made by it last an hour at most.
+	Chained bool
+	// Issuer is the access key id that asked for the session (AKIA… or ASIA…),
+	// so that what a leaked key minted can be found and revoked.
+	Issuer string
+	// IssuerRoot is true for a Federated session made by the root user.
+	IssuerRoot bool
+
+	// key is the token key, from which the secret access key is derived. Mint and
+	// Open set it.
+	key *keyring.Key
+}
