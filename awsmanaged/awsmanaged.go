@@ -1,0 +1,196 @@
+// Package awsmanaged owns the policies that AWS manages and every account can
+// attach: arn:aws:iam::aws:policy/ReadOnlyAccess and its kin. They are data in
+// the program, the same for all accounts; nobody can change them, and they need
+// no store.
+//
+// Each is a file below data, at the path and under the name of its ARN:
+// data/job-function/Billing.json is arn:aws:iam::aws:policy/job-function/Billing.
+// To add a policy, add a file. Documents are AWS's own, except where the file
+// says "approximation": AWS's document names thousands of actions there, and
+// ours is shorter and grants nothing that AWS's does not.
+//
+// Who has a policy attached is kept by package identity, what a document means
+// is package policy's business.
+package awsmanaged
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/arn"
+)
+
+//go:embed data
+var data embed.FS
+
+// owner stands in place of the account in the ARN of an AWS managed policy.
+const owner = "aws"
+
+// serviceRolePath is the path of policies that only service-linked roles use.
+const serviceRolePath = "/aws-service-role/"
+
+// Policy is one AWS managed policy. It is shared: read only.
+type Policy struct {
+	Name        string // "Billing"
+	Path        string // "/job-function/"
+	ID          string // ANPA…: AWS's own id where it is known, else derived from the ARN
+	Description string
+	Created     time.Time
+	Updated     time.Time
+	// Approximation is true when the document is not AWS's own but a shorter one
+	// that grants a part of it.
+	Approximation bool
+	// Versions are in order; the last is the default. AWS keeps older ones too,
+	// which nothing can refer to but GetPolicyVersion.
+	Versions []Version
+}
+
+// Version is one version of a policy.
+type Version struct {
+	ID       string // "v5"
+	Created  time.Time
+	Document string
+}
+
+// ARN is the policy's ARN in a partition.
+func (p *Policy) ARN(partition arn.Partition) string {
+	return "arn:" + string(partition) + ":iam::" + owner + ":policy" + p.Path + p.Name
+}
+
+// Default is the version in force.
+func (p *Policy) Default() *Version { return &p.Versions[len(p.Versions)-1] }
+
+// DefaultDocument is the document in force.
+func (p *Policy) DefaultDocument() string { return p.Default().Document }
+
+// Version finds a version by its id.
+func (p *Policy) Version(id string) (*Version, bool) {
+	i := slices.IndexFunc(p.Versions, func(v Version) bool { return v.ID == id })
+	if i < 0 {
+		return nil, false
+	}
+	return &p.Versions[i], true
+}
+
+// Attachable tells whether customers may attach the policy. Policies of
+// service-linked roles are not (AWS answers PolicyNotAttachable).
+func (p *Policy) Attachable() bool { return !strings.HasPrefix(p.Path, serviceRolePath) }
+
+// Catalogue is the set of AWS managed policies. It never changes and is safe for
+// concurrent use.
+type Catalogue struct {
+	byResource map[string]*Policy // "policy/job-function/Billing"
+	sorted     []*Policy          // by resource
+}
+
+// Find finds a policy by its ARN, of any partition.
+func (c *Catalogue) Find(name string) (*Policy, bool) {
+	a, err := arn.Parse(name)
+	if err != nil || a.Service != "iam" || a.Region != "" || a.Account != owner {
+		return nil, false
+	}
+	p, ok := c.byResource[a.Resource]
+	return p, ok
+}
+
+// All yields the policies sorted by path and name.
+func (c *Catalogue) All() iter.Seq[*Policy] { return slices.Values(c.sorted) }
+
+// After yields the policies that follow the one of path and name (which need
+// not exist) in the order of All: a page continues there.
+func (c *Catalogue) After(path, name string) iter.Seq[*Policy] {
+	i, found := slices.BinarySearchFunc(c.sorted, path+name, func(p *Policy, key string) int {
+		return strings.Compare(p.Path+p.Name, key)
+	})
+	if found {
+		i++
+	}
+	return slices.Values(c.sorted[i:])
+}
+
+// Len is the number of policies.
+func (c *Catalogue) Len() int { return len(c.sorted) }
+
+// Load reads the catalogue that is built into the program. An error means that a
+// data file is wrong; a test of this package finds that before a release does.
+func Load() (*Catalogue, error) { return load(data) }
+
+func load(files fs.FS) (*Catalogue, error) {
+	c := &Catalogue{byResource: make(map[string]*Policy)}
+	err := fs.WalkDir(files, "data", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(files, file)
+		if err != nil {
+			return err
+		}
+		p, err := parse(file, text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		c.byResource["policy"+p.Path+p.Name] = p
+		c.sorted = append(c.sorted, p)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load AWS managed policies: %w", err)
+	}
+	slices.SortFunc(c.sorted, func(a, b *Policy) int { return strings.Compare(a.Path+a.Name, b.Path+b.Name) })
+	return c, nil
+}
+
+// parse reads one file of data. Path and name are those of the file, so that
+// they cannot disagree with it.
+func parse(file string, text []byte) (*Policy, error) {
+	place, ok := strings.CutSuffix(strings.TrimPrefix(file, "data"), ".json")
+	if !ok {
+		return nil, fmt.Errorf("not a .json file")
+	}
+	slash := strings.LastIndexByte(place, '/')
+
+	var in struct {
+		ID            string    `json:"id"`
+		Description   string    `json:"description"`
+		Approximation bool      `json:"approximation"`
+		Created       time.Time `json:"created"`
+		Updated       time.Time `json:"updated"`
+		Versions      []struct {
+			ID       string          `json:"id"`
+			Created  time.Time       `json:"created"`
+			Document json.RawMessage `json:"document"`
+		} `json:"versions"`
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.ID == "" || in.Created.IsZero() || in.Updated.IsZero() || len(in.Versions) == 0 {
+		return nil, fmt.Errorf("id, created, updated and versions are needed")
+	}
+	p := &Policy{
+		Name: place[slash+1:], Path: place[:slash+1], ID: in.ID,
+		Description: in.Description, Approximation: in.Approximation,
+		Created: in.Created, Updated: in.Updated,
+	}
+	for _, v := range in.Versions {
+		if v.ID == "" || v.Created.IsZero() || len(v.Document) == 0 {
+			return nil, fmt.Errorf("a version needs id, created and document")
+		}
+		// AWS shows its documents indented by four spaces.
+		var document bytes.Buffer
+		if err := json.Indent(&document, v.Document, "", "    "); err != nil {
+			return nil, err
+		}
+		p.Versions = append(p.Versions, Version{ID: v.ID, Created: v.Created, Document: document.String()})
+	}
+	return p, nil
+}

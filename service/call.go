@@ -1,0 +1,52 @@
+package service
+
+import (
+	"io"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/authz"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// Call is one request to an operation, after authentication.
+type Call struct {
+	// Now is the time of the request. It is read once, so that an operation that
+	// is run again by its transaction sees the same time.
+	Now  time.Time
+	Rand io.Reader
+
+	Principal *authn.Principal
+	// Scope is the caller's account in the partition of the request's region.
+	Scope     arn.Scope
+	Region    string
+	RequestID string
+
+	// Event is the request's audit record. Operations add resources and
+	// additional data to it; the pipeline does the rest.
+	Event *audit.Event
+
+	// Reader is the snapshot, or the transaction, in which everything about this
+	// call is read.
+	Reader store.Reader
+	// Tx is the transaction of a Write operation, nil otherwise.
+	Tx store.Tx
+
+	// Ask answers further questions to the policy engine, for operations whose
+	// need is known only while they run. It returns the AccessDenied error.
+	Ask func(authz.Check) error
+
+	// kept is what Prepare made.
+	kept any
+}
+
+// Keep stores what a Before step made for the handler.
+func (c *Call) Keep(v any) { c.kept = v }
+
+// Kept returns what the Before step kept, or nil.
+func (c *Call) Kept() any { return c.kept }
+
+// Account is the caller's account.
+func (c *Call) Account() string { return string(c.Scope.Account) }

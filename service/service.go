@@ -1,0 +1,131 @@
+// Package service owns what an operation is: its name, its handler over the AWS
+// SDK's own input and output types, what it must be authorized for, and whether
+// it changes anything; the Call that a handler receives; and the Error that it
+// returns. One package per AWS service lies below it, each with an operations.go
+// that is its routing, its permission code and its coverage document on one
+// screen.
+//
+// How a request becomes a Call, and what happens to the result, is package
+// endpoint's: an operation never authenticates, authorizes, logs or encodes.
+package service
+
+import (
+	"github.com/lanyard-iam/lanyard/authz"
+)
+
+// Access says whether an operation changes anything that is kept.
+type Access uint8
+
+const (
+	// Read operations see one snapshot. Their audit record is appended in batches.
+	Read Access = iota
+	// Write operations run inside the one transaction that also carries their
+	// audit record.
+	Write
+	// Issue operations change no record, but hand out credentials: they see one
+	// snapshot, and the answer waits until their audit record is durable.
+	Issue
+)
+
+// Operation is one operation of a service, as the pipeline sees it. Build it with
+// Op, which infers the types from the handler.
+type Operation struct {
+	Name   string
+	Access func(in any) Access
+	// ReadOnly is CloudTrail's readOnly, which is about meaning and not about
+	// transactions: AssumeRole is read-only to CloudTrail.
+	ReadOnly bool
+	// NewInput makes an empty input to decode into.
+	NewInput func() any
+	// NewOutput makes an empty output; the coverage document and tests use it.
+	NewOutput func() any
+	// Prepare does costly work that needs no transaction, such as hashing a
+	// password, before the transaction begins. It may be nil.
+	Prepare func(c *Call, in any) error
+	// Checks are the questions that must all be answered with yes. An operation
+	// without checks (nil) is open to every authenticated caller.
+	Checks func(c *Call, in any) ([]authz.Check, error)
+	// Handle performs the operation.
+	Handle func(c *Call, in any) (any, error)
+	// Resources names what the operation touches, for the audit record's
+	// "resources"; it may be nil.
+	Actions []string // IAM actions asked for, for documents; the default is service:Name
+}
+
+// Option changes how an operation is treated.
+type Option[I any] func(*Operation)
+
+// Op makes an operation of a handler. access is what it does; checks states what
+// must be allowed. checks may be nil only for operations that AWS lets every
+// authenticated caller use.
+func Op[I, O any](name string, access Access, handle func(*Call, *I) (*O, error), checks func(*Call, *I) ([]authz.Check, error), options ...Option[I]) Operation {
+	op := Operation{
+		Name:      name,
+		Access:    func(any) Access { return access },
+		ReadOnly:  access != Write,
+		NewInput:  func() any { return new(I) },
+		NewOutput: func() any { return new(O) },
+		Handle: func(c *Call, in any) (any, error) {
+			out, err := handle(c, in.(*I))
+			if err != nil {
+				return nil, err
+			}
+			return out, nil
+		},
+	}
+	if checks != nil {
+		op.Checks = func(c *Call, in any) ([]authz.Check, error) { return checks(c, in.(*I)) }
+	}
+	for _, option := range options {
+		option(&op)
+	}
+	return op
+}
+
+// AccessFrom decides per request whether the operation writes: AssumeRole does
+// when an MFA code, which is single-use, comes with it.
+func AccessFrom[I any](access func(in *I) Access) Option[I] {
+	return func(op *Operation) {
+		op.Access = func(in any) Access { return access(in.(*I)) }
+	}
+}
+
+// Before adds costly work that needs no transaction. It runs once the caller is
+// authenticated; what it makes is kept with Call.Keep for the handler.
+func Before[I any](prepare func(c *Call, in *I) error) Option[I] {
+	return func(op *Operation) {
+		op.Prepare = func(c *Call, in any) error { return prepare(c, in.(*I)) }
+	}
+}
+
+// RecordedAs sets CloudTrail's readOnly apart from what the transaction is.
+func RecordedAs[I any](readOnly bool) Option[I] {
+	return func(op *Operation) { op.ReadOnly = readOnly }
+}
+
+// AlsoNeeds names further actions that the checks ask for, for the documents.
+func AlsoNeeds[I any](actions ...string) Option[I] {
+	return func(op *Operation) { op.Actions = append(op.Actions, actions...) }
+}
+
+// Set is one AWS service: what it is called on the wire and its operations.
+type Set struct {
+	// SigningName is the service in the credential scope ("iam").
+	SigningName string
+	// EventSource is CloudTrail's eventSource ("iam.amazonaws.com").
+	EventSource string
+	// Version is the API version ("2010-05-08"); Namespace is the XML namespace
+	// of query services; TargetPrefixes are the accepted prefixes of X-Amz-Target
+	// of awsJson services, the SDK's first.
+	Version        string
+	Namespace      string
+	TargetPrefixes []string
+	// ActionPrefix is the prefix of IAM actions ("iam").
+	ActionPrefix string
+	// Global services are recorded in us-east-1 wherever they are called.
+	Global     bool
+	Operations []Operation
+	// NotYet are operations of AWS's API that are not built: they answer a 4xx
+	// error that says so.
+	NotYet []string
+}
