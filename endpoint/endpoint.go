@@ -1,0 +1,369 @@
+// Package endpoint is the front door for AWS clients: one listener, all services,
+// one request one function. It names the operation that a request asks for, lets
+// authn say who asks, runs authorization, operation and audit record in one
+// transaction, and answers in the protocol of the request.
+//
+// It owns the order of these steps and nothing else: what an operation does is
+// in the packages under service, whether a caller may is package authz's, how
+// bytes become inputs and outputs become bytes is package protocol's.
+package endpoint
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/aws/smithy-go"
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/authz"
+	"github.com/lanyard-iam/lanyard/protocol"
+	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// Handler answers AWS requests. All fields but Observe and Used must be set.
+type Handler struct {
+	Store    store.Store
+	Authn    *authn.Authenticator
+	Authz    *authz.Authorizer
+	Messages *authz.Messages
+	Trail    *audit.Trail
+	Redact   *audit.Redactor
+	Services *Services
+	Log      *slog.Logger
+	// Clock is the server's time. SignatureClock is the time that the dates of
+	// signatures are compared with; only a settable development clock makes the
+	// two differ, since it does not move the clocks of the clients.
+	Clock          func() time.Time
+	SignatureClock func() time.Time
+	Rand           io.Reader
+	// Region is used for requests that name none.
+	Region string
+	// Observe is told about every answer, for metrics.
+	Observe func(service, operation string, status int, took time.Duration)
+	// Used is told that a long-term key or a role was used. It must not block.
+	Used func(id, service, region string, at time.Time)
+}
+
+// ServeHTTP is the life of one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := h.open(r)
+	defer h.finish(w, x)
+
+	x.err = func() error {
+		if err := h.identify(x); err != nil {
+			return err
+		}
+		if err := h.authenticate(x); err != nil {
+			return err
+		}
+		if err := h.decode(x); err != nil {
+			return err
+		}
+		return h.perform(x)
+	}()
+}
+
+// exchange is one request on its way through the pipeline, and its answer.
+type exchange struct {
+	ctx     context.Context
+	http    *http.Request
+	began   time.Time
+	now     time.Time
+	body    []byte
+	env     authz.Environment
+	event   *audit.Event
+	request string // request id
+
+	// what identify finds
+	protocol protocol.Protocol
+	service  *Service
+	op       *service.Operation
+	form     protocol.Form
+	claim    claim
+
+	call service.Call
+	in   any
+	out  any
+	// message is the encoded authorization message of a denial.
+	message string
+
+	err      error
+	recorded bool // the audit record is in the trail, or will be
+}
+
+// open begins the audit record and gives the request its id.
+func (h *Handler) open(r *http.Request) *exchange {
+	now := h.Clock().UTC()
+	x := &exchange{ctx: r.Context(), http: r, began: time.Now(), now: now, request: NewRequestID(h.Rand)}
+	x.env = authz.Environment{
+		Now:       now,
+		SourceIP:  sourceIP(r),
+		UserAgent: r.UserAgent(),
+		Referer:   r.Referer(),
+		Secure:    tlsState(r) != nil,
+		Region:    h.Region,
+		Partition: arn.PartitionOf(h.Region),
+	}
+	x.event = &audit.Event{
+		ID:        NewRequestID(h.Rand),
+		RequestID: x.request,
+		Time:      now,
+		SourceIP:  x.env.SourceIP.String(),
+		UserAgent: x.env.UserAgent,
+		TLS:       tlsDetails(r),
+	}
+	return x
+}
+
+// finish records what has not been recorded and answers. It runs whatever happened.
+func (h *Handler) finish(w http.ResponseWriter, x *exchange) {
+	if p := recover(); p != nil {
+		h.Log.Error("panic in a request", "request_id", x.request, "panic", p, "stack", string(debug.Stack()))
+		x.err = fmt.Errorf("panic: %v", p)
+	}
+	body := h.errorBody(x)
+	if !x.recorded && x.event.Account != "" {
+		h.describe(x, x.err)
+		if err := h.Trail.Enqueue(x.ctx, x.event); err != nil {
+			x.err = unavailable(err)
+			body = h.errorBody(x)
+		}
+	}
+	status := h.respond(w, x, body)
+	if h.Observe != nil {
+		h.Observe(x.serviceName(), x.operationName(), status, time.Since(x.began))
+	}
+	level := slog.LevelDebug
+	if status >= 500 {
+		level = slog.LevelError
+	}
+	if h.Log.Enabled(x.ctx, level) {
+		attrs := []any{"request_id", x.request, "service", x.serviceName(), "operation", x.operationName(), "status", status, "took", time.Since(x.began)}
+		if x.err != nil {
+			attrs = append(attrs, "code", body.Code)
+			if status >= 500 {
+				attrs = append(attrs, "error", x.err)
+			}
+		}
+		h.Log.Log(x.ctx, level, "request", attrs...)
+	}
+}
+
+// authenticate establishes who is calling.
+func (h *Handler) authenticate(x *exchange) error {
+	// Whose trail a failed attempt belongs to is known only if the key is.
+	x.event.Identity = audit.UserIdentity{Type: "Unknown", AccessKeyID: x.claim.keyID()}
+	var principal *authn.Principal
+	err := h.Store.View(x.ctx, func(r store.Reader) error {
+		var err error
+		principal, err = h.Authn.Authenticate(r, x.claim.authentication(h, x))
+		if err != nil {
+			if account, ok := h.Authn.AccountOf(r, x.claim.keyID()); ok {
+				x.event.Account = account
+				x.event.Identity.AccountID = string(account)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	x.event.Account = principal.Account
+	x.event.Identity = principal.UserIdentity()
+	x.call = service.Call{
+		Now:       x.now,
+		Rand:      h.Rand,
+		Principal: principal,
+		Scope:     arn.Scope{Partition: x.env.Partition, Account: principal.Account},
+		Region:    x.env.Region,
+		RequestID: x.request,
+		Event:     x.event,
+	}
+	if x.op == nil {
+		return x.service.unknownOperation(x.event.Name)
+	}
+	return authz.Permitted(principal, x.service.SigningName, x.op.Name)
+}
+
+// decode turns the body into the operation's input and checks its parameters.
+func (h *Handler) decode(x *exchange) error {
+	x.in = x.op.NewInput()
+	var err error
+	switch x.protocol {
+	case protocol.Query:
+		err = protocol.DecodeQuery(x.form, x.in)
+	default:
+		err = protocol.DecodeJSON(x.body, x.in)
+	}
+	if err != nil {
+		return err
+	}
+	return x.service.constraints.Validate(x.op.Name, x.in)
+}
+
+// perform runs the operation: authorization, handler and audit record in one
+// transaction where it writes, on one snapshot where it does not.
+func (h *Handler) perform(x *exchange) error {
+	if x.op.Prepare != nil {
+		if err := x.op.Prepare(&x.call, x.in); err != nil {
+			return err
+		}
+	}
+	access := x.op.Access(x.in)
+	if access == service.Write {
+		var refusal error
+		err := h.Store.Update(x.ctx, func(tx store.Tx) error {
+			x.call.Reader, x.call.Tx = tx, tx
+			out, err := h.run(x)
+			if err != nil && !service.IsCommitted(err) {
+				return err
+			}
+			x.out, refusal = out, err
+			h.describe(x, err)
+			return h.Trail.AppendTo(tx, x.event)
+		})
+		if err != nil {
+			return unavailable(err)
+		}
+		x.recorded = true
+		h.used(x)
+		return refusal
+	}
+	err := h.Store.View(x.ctx, func(r store.Reader) error {
+		x.call.Reader, x.call.Tx = r, nil
+		var err error
+		x.out, err = h.run(x)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	h.describe(x, nil)
+	if access == service.Issue {
+		err = h.Trail.AppendNow(x.ctx, x.event) // no credentials without their record
+	} else {
+		err = h.Trail.Enqueue(x.ctx, x.event)
+	}
+	if err != nil {
+		x.out = nil
+		return unavailable(err)
+	}
+	x.recorded = true
+	h.used(x)
+	return nil
+}
+
+// run asks every question of the operation and then lets it work. It may run
+// twice, so it begins by forgetting what an earlier run left in the record.
+func (h *Handler) run(x *exchange) (any, error) {
+	x.event.Restart()
+	x.call.Ask = func(c authz.Check) error { return h.ask(x, &c) }
+	if x.op.Checks != nil {
+		checks, err := x.op.Checks(&x.call, x.in)
+		if err != nil {
+			return nil, err
+		}
+		for i := range checks {
+			if err := h.ask(x, &checks[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return x.op.Handle(&x.call, x.in)
+}
+
+// ask puts one question to the policy engine and writes the answer into the
+// request's record.
+func (h *Handler) ask(x *exchange, check *authz.Check) error {
+	if check.Action == "" {
+		check.Action = x.service.ActionPrefix + ":" + x.op.Name
+	}
+	result, err := h.Authz.Decide(x.call.Reader, x.call.Principal, check, &x.env)
+	if err != nil {
+		h.Log.Error("no decision", "request_id", x.request, "action", check.Action, "error", err)
+		return &service.Error{Code: "AccessDenied", Status: http.StatusForbidden, Cause: err,
+			Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", x.call.Principal.ARN, check.Action, check.Resource)}
+	}
+	x.event.Decision = authz.Record(result, check)
+	if result.Allowed {
+		return nil
+	}
+	if trace, err := h.Authz.Explain(x.call.Reader, x.call.Principal, check, &x.env); err == nil {
+		if text, err := json.Marshal(trace); err == nil {
+			x.event.Decision.Trace = text
+		}
+		if x.message, err = h.Messages.Seal(x.call.Principal.Account, trace); err != nil {
+			h.Log.Error("no authorization message", "request_id", x.request, "error", err)
+		}
+	}
+	return service.Denied(result.Message)
+}
+
+// describe completes the audit record with what was asked and answered.
+func (h *Handler) describe(x *exchange, err error) {
+	e := x.event
+	e.Time = h.Clock().UTC()
+	if x.op != nil {
+		e.ReadOnly = x.op.ReadOnly
+	}
+	if x.in != nil {
+		e.SetRequest(x.in, h.Redact)
+	}
+	if err == nil {
+		e.SetResponse(x.out, h.Redact)
+		return
+	}
+	body := h.bodyOf(x, err)
+	if _, modelled := errors.AsType[smithy.APIError](err); !modelled {
+		// The record says what the caller was told, not what went wrong inside.
+		err = &service.Error{Code: body.Code, Status: body.Status, Message: body.Message}
+	}
+	e.SetError(err, body.Message)
+}
+
+// used notes that a long-term key or a role did something.
+func (h *Handler) used(x *exchange) {
+	if h.Used == nil {
+		return
+	}
+	p := x.call.Principal
+	switch {
+	case p.Kind == authn.AssumedRole:
+		h.Used(p.ID, x.service.SigningName, x.env.Region, x.now)
+	case p.Session == nil && p.AccessKeyID != "":
+		h.Used(p.AccessKeyID, x.service.SigningName, x.env.Region, x.now)
+	}
+}
+
+// unavailable turns trouble with the store into an answer that says so and that
+// clients retry. Refusals pass through.
+func unavailable(err error) error {
+	if _, ok := errors.AsType[smithy.APIError](err); ok {
+		return err
+	}
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
+		return &service.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Cause: err,
+			Message: "The change could not be stored durably and was not made. Please try again later."}
+	}
+	return err
+}
+
+// sourceIP is the address of the peer, with IPv4 in its own form however the
+// socket spells it.
+func sourceIP(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
+}

@@ -1,0 +1,226 @@
+package endpoint
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/protocol"
+	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/sigv4"
+)
+
+// claim is what a request says about who signed it, before anything is believed.
+type claim struct {
+	authorization sigv4.Authorization
+	request       sigv4.Request
+	err           error // why there is none
+}
+
+func (c *claim) keyID() string { return c.authorization.AccessKeyID }
+
+func (c *claim) authentication(h *Handler, x *exchange) authn.Attempt {
+	skew := sigv4.DefaultSkew
+	if x.protocol == protocol.JSON11 {
+		skew = sigv4.JSONSkew
+	}
+	return authn.Attempt{
+		Authorization: &c.authorization,
+		Request:       &c.request,
+		Options:       sigv4.Options{Service: x.service.SigningName, Style: sigv4.General, Skew: skew},
+		Partition:     x.env.Partition,
+		Now:           x.now,
+		SignedNow:     h.SignatureClock().UTC(),
+	}
+}
+
+// identify reads the request and names the operation it asks for. It parses no
+// more than that needs; from its end on, errors speak the request's protocol.
+func (h *Handler) identify(x *exchange) error {
+	r := x.http
+	// The target decides the protocol, so that every later error is readable.
+	target := r.Header.Values("X-Amz-Target")
+	x.protocol = protocol.Query
+	if len(target) > 0 {
+		x.protocol = protocol.JSON11
+	}
+	if err := h.readBody(x); err != nil {
+		return err
+	}
+	x.claim.request = sigv4.Received(r, x.body)
+	x.claim.authorization, x.claim.err = sigv4.Parse(&x.claim.request)
+
+	var name string
+	var err error
+	if x.protocol == protocol.JSON11 {
+		name, err = h.identifyJSON(x, target)
+	} else {
+		name, err = h.identifyQuery(x)
+	}
+	if err != nil {
+		return err
+	}
+	x.event.Name = name
+	x.event.Source = x.service.EventSource
+	if region := x.claim.authorization.Region; region != "" {
+		x.env.Region = region
+		x.env.Partition = arn.PartitionOf(region)
+	}
+	x.event.Region = x.env.Region
+	if x.service.Global {
+		x.event.Region = "us-east-1"
+	}
+	x.op = x.service.operations[name]
+	return x.claim.err
+}
+
+func (h *Handler) readBody(x *exchange) error {
+	r := x.http
+	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+		return &service.Error{Code: "MethodNotAllowed", Status: http.StatusMethodNotAllowed, Message: "Use POST, or GET for query requests."}
+	}
+	if r.ContentLength > protocol.MaxBody {
+		return errTooLarge
+	}
+	if r.ContentLength == 0 {
+		return nil
+	}
+	if err := x.protocol.CheckHeader(r.Header); err != nil {
+		return err
+	}
+	size := r.ContentLength
+	if size < 0 {
+		size = 4096
+	}
+	body := make([]byte, 0, size+1)
+	limited := io.LimitReader(r.Body, protocol.MaxBody+1)
+	for {
+		n, err := limited.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return &service.Error{Code: "IncompleteBody", Status: http.StatusBadRequest, Message: "The request body ended before it was complete.", Cause: err}
+		}
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+	}
+	if len(body) > protocol.MaxBody {
+		return errTooLarge
+	}
+	x.body = body
+	return nil
+}
+
+var errTooLarge = &service.Error{Code: "RequestEntityTooLarge", Status: http.StatusRequestEntityTooLarge, Message: "The request body is too large."}
+
+func (h *Handler) identifyJSON(x *exchange, target []string) (string, error) {
+	x.service = h.Services.all[0]
+	if len(target) != 1 {
+		return "", &service.Error{Code: "UnknownOperationException", Status: http.StatusBadRequest, Message: "X-Amz-Target must be given once."}
+	}
+	prefix, name, ok := protocol.ParseTarget(target[0])
+	found := h.Services.byTarget[prefix]
+	if !ok || found == nil {
+		return "", &service.Error{Code: "UnknownOperationException", Status: http.StatusBadRequest, Message: "No service of this endpoint has the target given in X-Amz-Target."}
+	}
+	x.service = found
+	if x.http.Method != http.MethodPost || x.http.URL.Path != "/" {
+		return "", x.service.unknownOperation(name)
+	}
+	return name, nil
+}
+
+// identifyQuery finds Action and Version, in the body of a POST or in the query
+// of a GET, never in both.
+func (h *Handler) identifyQuery(x *exchange) (string, error) {
+	r := x.http
+	// Until the service is known, errors take the shape of the first one.
+	x.service = h.Services.all[0]
+	scope := x.claim.authorization.Service
+	if sv := h.Services.bySigningName[scope]; sv != nil {
+		x.service = sv
+	}
+	query, err := protocol.ParseForm([]byte(r.URL.RawQuery))
+	if err != nil {
+		return "", err
+	}
+	body, err := protocol.ParseForm(x.body)
+	if err != nil {
+		return "", err
+	}
+	if x.form, err = protocol.RequestForm(query, body); err != nil {
+		return "", err
+	}
+	action, version := x.form.Get("Action"), x.form.Get("Version")
+	if sv := h.Services.byVersion[version]; sv != nil {
+		x.service = sv // a signature for another service fails against this one's name
+	} else if scope != "" && h.Services.bySigningName[scope] == nil {
+		return "", &service.Error{Code: "InvalidAction", Status: http.StatusBadRequest,
+			Message: fmt.Sprintf("This endpoint does not serve '%s'. It serves %s.", scope, h.Services.names())}
+	}
+	if action == "" {
+		if x.claim.err != nil {
+			return "", x.claim.err
+		}
+		return "", &service.Error{Code: "MissingAction", Status: http.StatusBadRequest, Message: "The request is missing an Action parameter."}
+	}
+	if version != x.service.Version {
+		if version == "" {
+			version = "NO_VERSION_SPECIFIED"
+		}
+		return "", &service.Error{Code: "InvalidAction", Status: http.StatusBadRequest,
+			Message: fmt.Sprintf("Could not find operation %s for version %s", action, version)}
+	}
+	if r.URL.Path != "/" && r.URL.Path != "" {
+		return "", x.service.unknownOperation(action)
+	}
+	return action, nil
+}
+
+func (s *Services) names() string {
+	names := make([]string, len(s.all))
+	for i, sv := range s.all {
+		names[i] = sv.SigningName
+	}
+	return strings.Join(names, ", ")
+}
+
+// contextKey finds the TLS connection that the listener's strict HTTP filter
+// hides from net/http.
+type contextKey struct{}
+
+// WithTLS makes a TLS connection known to the requests that arrive on it, for
+// http.Server.ConnContext.
+func WithTLS(ctx context.Context, conn *tls.Conn) context.Context {
+	return context.WithValue(ctx, contextKey{}, conn)
+}
+
+// tlsState is the state of the request's TLS connection, nil on plain HTTP.
+func tlsState(r *http.Request) *tls.ConnectionState {
+	if conn, ok := r.Context().Value(contextKey{}).(*tls.Conn); ok {
+		state := conn.ConnectionState()
+		return &state
+	}
+	return r.TLS
+}
+
+func tlsDetails(r *http.Request) *audit.TLSDetails {
+	state := tlsState(r)
+	if state == nil {
+		return nil
+	}
+	return &audit.TLSDetails{
+		Version:     strings.ReplaceAll(tls.VersionName(state.Version), "TLS ", "TLSv"),
+		CipherSuite: tls.CipherSuiteName(state.CipherSuite),
+		HostHeader:  r.Host,
+	}
+}

@@ -1,0 +1,138 @@
+package endpoint
+
+import (
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/lanyard-iam/lanyard/protocol"
+	"github.com/lanyard-iam/lanyard/sigv4"
+)
+
+// HeaderAuthorizationMessage carries the encoded authorization message of a
+// denial, for sts:DecodeAuthorizationMessage. AWS puts such a message into the
+// error text of some services only; a header changes no text.
+const HeaderAuthorizationMessage = "X-Lanyard-Authorization-Message"
+
+// errorBody is the error that the client will see, or the zero value.
+func (h *Handler) errorBody(x *exchange) protocol.ErrorBody {
+	if x.err == nil {
+		return protocol.ErrorBody{}
+	}
+	return h.bodyOf(x, x.err)
+}
+
+// bodyOf says an error in the words of the request's protocol.
+func (h *Handler) bodyOf(x *exchange, err error) protocol.ErrorBody {
+	if s, ok := errors.AsType[*sigv4.Error](err); ok {
+		p := sigv4.Query
+		if x.protocol == protocol.JSON11 {
+			p = sigv4.AWSJSON
+		}
+		code, status := s.Code(p)
+		return protocol.ErrorBody{Code: code, Message: s.Text(p), Status: status, Exception: code}
+	}
+	var statusOf func(string) (int, bool)
+	if x.service != nil {
+		statusOf = x.service.constraints.Status
+	}
+	body := protocol.ErrorOf(err, statusOf)
+	if x.protocol == protocol.JSON11 {
+		if code, ok := jsonSpelling[body.Code]; ok {
+			body.Code, body.Exception = code, code
+			if body.Status < 500 {
+				body.Status = http.StatusBadRequest
+			}
+		}
+	}
+	return body
+}
+
+// jsonSpelling is how AWS's JSON services spell the codes that all services share.
+var jsonSpelling = map[string]string{
+	"AccessDenied":          "AccessDeniedException",
+	"ValidationError":       "ValidationException",
+	"InvalidClientTokenId":  "UnrecognizedClientException",
+	"ServiceUnavailable":    "ServiceUnavailableException",
+	"Throttling":            "ThrottlingException",
+	"MalformedQueryString":  "SerializationException",
+	"RequestEntityTooLarge": "RequestEntityTooLargeException",
+	"UnsupportedMediaType":  "UnsupportedMediaTypeException",
+	"MethodNotAllowed":      "UnknownOperationException",
+}
+
+// respond writes the answer and returns its status.
+func (h *Handler) respond(w http.ResponseWriter, x *exchange, failure protocol.ErrorBody) int {
+	header := w.Header()
+	x.protocol.SetHeader(header, x.request)
+	status := http.StatusOK
+	buf := make([]byte, 0, 1024)
+	if x.err == nil {
+		var err error
+		if x.protocol == protocol.JSON11 {
+			buf, err = protocol.AppendJSON(buf, x.out)
+		} else {
+			buf, err = protocol.AppendQueryResponse(buf, x.service.Namespace, x.op.Name, x.out, x.request)
+		}
+		if err != nil {
+			h.Log.Error("encode response", "request_id", x.request, "error", err)
+			x.err = err
+			failure = h.bodyOf(x, err)
+		}
+	}
+	if x.err != nil {
+		namespace := ""
+		if x.service != nil {
+			namespace = x.service.Namespace
+		}
+		status = failure.Status
+		buf = x.protocol.AppendError(buf[:0], namespace, failure, x.request)
+		if x.message != "" {
+			header.Set(HeaderAuthorizationMessage, x.message)
+		}
+	}
+	header.Set("Content-Length", strconv.Itoa(len(buf)))
+	w.WriteHeader(status)
+	if _, err := w.Write(buf); err != nil {
+		h.Log.Debug("write response", "request_id", x.request, "error", err)
+	}
+	return status
+}
+
+func (x *exchange) serviceName() string {
+	if x.service == nil {
+		return "unknown"
+	}
+	return x.service.SigningName
+}
+
+// operationName is the operation for metrics and logs: a known one or "unknown",
+// never what a client typed.
+func (x *exchange) operationName() string {
+	if x.op == nil {
+		return "unknown"
+	}
+	return x.op.Name
+}
+
+// NewRequestID makes a random UUID (RFC 9562, version 4). Randomness that fails
+// yields zeros: a request without a unique id is still answered.
+func NewRequestID(rand io.Reader) string {
+	var b [16]byte
+	_, _ = io.ReadFull(rand, b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	var s [36]byte
+	hex.Encode(s[0:8], b[0:4])
+	s[8] = '-'
+	hex.Encode(s[9:13], b[4:6])
+	s[13] = '-'
+	hex.Encode(s[14:18], b[6:8])
+	s[18] = '-'
+	hex.Encode(s[19:23], b[8:10])
+	s[23] = '-'
+	hex.Encode(s[24:36], b[10:16])
+	return string(s[:])
+}
