@@ -15,6 +15,7 @@ import (
 	_ "github.com/prometheus/client_golang/prometheus/promhttp"
 	_ "github.com/rogpeppe/go-internal/testscript"
 	_ "github.com/spf13/cobra"
+	_ "github.com/spf13/cobra/doc"
 	_ "github.com/tidwall/btree"
 	_ "golang.org/x/crypto/argon2"
 	_ "golang.org/x/sys/unix"

@@ -1,0 +1,55 @@
+# What one does here. `make` alone prints this list.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+GO ?= go
+TOOL := $(GO) tool -modfile=tools/go.mod
+VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=0.1.0-$(VERSION)
+
+.PHONY: help
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 12
+
+.PHONY: build
+build: ## build the one binary, bin/lanyard
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lanyard ./cmd/lanyard
+
+.PHONY: run
+run: build ## run a development server on 127.0.0.1:4747
+	./bin/lanyard server --dev
+
+.PHONY: test
+test: setup lint ## everything that CI checks; installs what it needs
+	./scripts/test
+
+.PHONY: setup
+setup:
+	@./scripts/setup
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l .)" || { echo 'gofmt these files:'; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+
+.PHONY: vuln
+vuln: ## known vulnerabilities; needs a database: make vuln DB=file:///path
+	$(TOOL) govulncheck $(if $(DB),-db $(DB),) ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser, FUZZTIME each (default 30s)
+	@./scripts/fuzz $(or $(FUZZTIME),30s)
+
+.PHONY: bench
+bench: ## benchmarks beside the code, and the peers in bench/
+	@./scripts/bench
+
+.PHONY: golden
+golden: ## rewrite the golden files; read the diff
+	$(GO) test ./... -run Golden -update
+
+.PHONY: docs
+docs: ## write the generated documents: operations, licences
+	$(GO) run ./internal/docgen
