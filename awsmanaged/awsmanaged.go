@@ -103,10 +103,10 @@ func (c *Catalogue) Find(name string) (*Policy, bool) {
 // All yields the policies sorted by path and name.
 func (c *Catalogue) All() iter.Seq[*Policy] { return slices.Values(c.sorted) }
 
-// After yields the policies that follow the one of path and name (which need
-// not exist) in the order of All: a page continues there.
-func (c *Catalogue) After(path, name string) iter.Seq[*Policy] {
-	i, found := slices.BinarySearchFunc(c.sorted, path+name, func(p *Policy, key string) int {
+// After yields the policies that follow a path and name joined, in the order of
+// All. There need not be such a policy.
+func (c *Catalogue) After(pathName string) iter.Seq[*Policy] {
+	i, found := slices.BinarySearchFunc(c.sorted, pathName, func(p *Policy, key string) int {
 		return strings.Compare(p.Path+p.Name, key)
 	})
 	if found {
