@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,14 +57,15 @@ type Trail struct {
 	options Options
 	scratch sync.Pool // of *[]byte, to encode into
 
-	mu     sync.Mutex
-	queue  []item        // accepted; the writer takes from the front
-	inHand bool          // the writer has taken items that are not durable yet
-	events int           // accepted and not durable yet
-	bytes  int           // their size
-	room   chan struct{} // closed, and made anew, when bytes shrinks
-	closed bool
-	total  Stats // what only grows
+	mu      sync.Mutex
+	queue   []item        // accepted; the writer takes from the front
+	inHand  bool          // the writer has taken items that are not durable yet
+	events  int           // accepted and not durable yet
+	bytes   int           // their size
+	room    chan struct{} // closed, and made anew, when bytes shrinks
+	closed  bool
+	failure error // of the last attempt to write
+	total   Stats // what only grows
 
 	wake    chan struct{} // something was queued, or Close was called
 	hurry   chan struct{} // do not linger
@@ -86,6 +88,7 @@ type Stats struct {
 	QueuedBytes int    // their size
 	Appended    uint64 // records that became durable through the queue since the start
 	Failures    uint64 // attempts to write that failed since the start
+	Failing     bool   // the last attempt failed, and records wait for the next one
 }
 
 // NewTrail starts a trail in s. Close it before s.
@@ -186,8 +189,10 @@ func (t *Trail) Close(ctx context.Context) error {
 		<-t.stopped
 	}
 	t.stop()
-	if lost := t.Stats().Queued; lost > 0 {
-		return fmt.Errorf("audit: %d records could not be written: %w", lost, context.Cause(ctx))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.events > 0 {
+		return fmt.Errorf("audit: %d records could not be written: %w", t.events, cmp.Or(t.failure, context.Canceled))
 	}
 	return nil
 }
@@ -198,6 +203,7 @@ func (t *Trail) Stats() Stats {
 	defer t.mu.Unlock()
 	s := t.total
 	s.Queued, s.QueuedBytes = t.events, t.bytes
+	s.Failing = t.failure != nil && t.events > 0
 	return s
 }
 
@@ -355,6 +361,7 @@ func (t *Trail) commit(ctx context.Context, batch []item) error {
 	defer t.mu.Unlock()
 	defer t.makeRoom()
 	t.inHand = false
+	t.failure = err
 	if err == nil {
 		t.total.Appended += uint64(len(entries))
 		for _, it := range batch {

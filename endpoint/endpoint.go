@@ -208,6 +208,11 @@ func (h *Handler) decode(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if x.op.Validate != nil {
+		if err := x.op.Validate(x.in); err != nil {
+			return err
+		}
+	}
 	return x.service.constraints.Validate(x.op.Name, x.in)
 }
 

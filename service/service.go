@@ -39,6 +39,9 @@ type Operation struct {
 	NewInput func() any
 	// NewOutput makes an empty output; the coverage document and tests use it.
 	NewOutput func() any
+	// Validate refuses parameters with exceptions of the operation's own, before
+	// the constraints of the model are looked at. It may be nil.
+	Validate func(in any) error
 	// Prepare does costly work that needs no transaction, such as hashing a
 	// password, before the transaction begins. It may be nil.
 	Prepare func(c *Call, in any) error
@@ -87,6 +90,14 @@ func Op[I, O any](name string, access Access, handle func(*Call, *I) (*O, error)
 func AccessFrom[I any](access func(in *I) Access) Option[I] {
 	return func(op *Operation) {
 		op.Access = func(in any) Access { return access(in.(*I)) }
+	}
+}
+
+// ValidatedBy lets an operation refuse parameters with exceptions of its own, for
+// services whose errors are more particular than ValidationException.
+func ValidatedBy[I any](validate func(in *I) error) Option[I] {
+	return func(op *Operation) {
+		op.Validate = func(in any) error { return validate(in.(*I)) }
 	}
 }
 
