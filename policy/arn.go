@@ -57,7 +57,7 @@ func newARNPattern(text string, variables bool) (arnPattern, error) {
 		p.form = anyARN
 		return p, nil
 	}
-	tail := arnTail(text)
+	tail := sixthPart(text)
 	if tail < 0 {
 		return p, nil
 	}

@@ -229,10 +229,12 @@ func decide(req *Request, in *Inputs, v *verdicts) Decision {
 		return implicitDeny(LayerSession)
 	case !sameAccount && v.resource.forms == 0:
 		return implicitDeny(resourceLayer)
-	case !sameAccount, in.ResourceIsTrust, granted >= skipIdentity && v.identity.allow == 0:
+	case !sameAccount, in.ResourceIsTrust:
 		return in.Resource.decide(Allowed, resourceLayer, v.resource.allow)
 	case isRoot:
 		return Decision{Allowed: true, Effect: Allowed, Layer: LayerIdentity}
+	case v.identity.allow == 0: // the resource's policy stands in
+		return in.Resource.decide(Allowed, resourceLayer, v.resource.allow)
 	}
 	return in.Identity.decide(Allowed, LayerIdentity, v.identity.allow)
 }

@@ -438,7 +438,7 @@ func (p *parser) resources(d *draft, s *statement) *SyntaxError {
 		}
 		var err error
 		if s.resources[i], err = newARNPattern(n.text, p.version == version2012); err != nil {
-			return p.fail(n, msgSyntax, err.Error())
+			return p.fail(n, msgLegacy, err.Error())
 		}
 	}
 	return nil

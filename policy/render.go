@@ -115,7 +115,11 @@ func (s *TracedStatement) describe() string {
 	if s.NotAction {
 		actions = "all but " + actions
 	}
-	return fmt.Sprintf("%s, lines %d-%d, %s %s", s.name(), s.Line, s.EndLine, verb, actions)
+	lines := fmt.Sprintf("line %d", s.Line)
+	if s.EndLine > s.Line {
+		lines = fmt.Sprintf("lines %d-%d", s.Line, s.EndLine)
+	}
+	return fmt.Sprintf("%s, %s, %s %s", s.name(), lines, verb, actions)
 }
 
 func (c *TracedCondition) describe() string {

@@ -74,11 +74,11 @@ func (t *Trace) suggestAllow(layer Layer) Suggestion {
 	switch {
 	case faults == onlyConditions && s.mfaUnmet():
 		g.Policy, g.Statement, g.MFA = &s.Policy, s.Statement, true
-		g.Text = fmt.Sprintf("%s requires that %s: %s", s.name(), require(s.mfaConditions(false)), signInWithMFA)
+		g.Text = fmt.Sprintf("%s requires %s: %s", s.name(), require(s.mfaConditions(false)), signInWithMFA)
 	case faults == onlyConditions:
 		unmet := append(s.mfaConditions(false), s.otherConditions(false)...)
 		g.Policy, g.Statement = &s.Policy, s.Statement
-		g.Text = fmt.Sprintf("%s would allow it, but requires that %s", s.name(), require(unmet))
+		g.Text = fmt.Sprintf("%s would allow it, but requires %s", s.name(), require(unmet))
 	case faults == onlyResource && !s.NotResource:
 		g.Policy, g.Statement = &s.Policy, s.Statement
 		g.Text = fmt.Sprintf("add %s to the resources of %s", t.Resource, s.name())
@@ -211,7 +211,8 @@ func (c TracedCondition) seen() string {
 	return strings.Join(c.Seen, ", ")
 }
 
-// String returns the condition in a line: key, operator, values.
+// String returns the condition in a line, in the order of a policy: operator,
+// key, values.
 func (c TracedCondition) String() string {
-	return fmt.Sprintf("%s %s %s", c.Key, c.Operator, strings.Join(c.Values, ", "))
+	return fmt.Sprintf("%s %s %s", c.Operator, c.Key, strings.Join(c.Values, " or "))
 }
