@@ -18,7 +18,7 @@ const ackedBytes = 16
 // database which has lost commits is noticed.
 type acked struct {
 	file   *os.File
-	commit uint64 // as it was at opening
+	commit uint64
 }
 
 func openAcked(path string) (*acked, error) {
@@ -58,6 +58,7 @@ func (a *acked) write(commit uint64) {
 	binary.BigEndian.PutUint64(b[:8], commit)
 	binary.BigEndian.PutUint64(b[8:], store.Checksum(b[:8]))
 	a.file.WriteAt(b[:], 0)
+	a.commit = commit
 }
 
 func (a *acked) Close() error { return a.file.Close() }

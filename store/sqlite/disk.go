@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -136,7 +137,7 @@ func (d *disk) connect() (_ engine.State, err error) {
 			"synchronous(FULL)",
 			"fullfsync(1)", // macOS: F_FULLFSYNC, or fsync means little
 			"checkpoint_fullfsync(1)",
-			fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages),
+			fmt.Sprintf("wal_autocheckpoint(%d)", cmp.Or(d.checkpointPages, checkpointPages)),
 			fmt.Sprintf("journal_size_limit(%d)", walKeepBytes),
 		},
 	}))
@@ -146,11 +147,6 @@ func (d *disk) connect() (_ engine.State, err error) {
 	d.pool.SetMaxOpenConns(1)
 	if d.conn, err = d.pool.Conn(always); err != nil {
 		return engine.State{}, translate(err)
-	}
-	if d.maxPages > 0 {
-		if err := d.exec(fmt.Sprintf("PRAGMA max_page_count = %d", d.maxPages)); err != nil {
-			return engine.State{}, err
-		}
 	}
 	if err := d.identify(); err != nil {
 		return engine.State{}, err

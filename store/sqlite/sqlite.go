@@ -37,7 +37,10 @@ var (
 )
 
 // Store is a store.Store in a directory.
-type Store struct{ *engine.Engine }
+type Store struct {
+	*engine.Engine
+	backend *disk
+}
 
 // Exists reports whether dir holds a database.
 func Exists(dir string) bool {
@@ -53,8 +56,10 @@ func Open(dir string) (*Store, error) {
 
 // options are what tests change.
 type options struct {
-	maxPages int                                  // of the database; 0: SQLite's own limit
-	fault    func(stage string, real error) error // see disk.fault
+	checkpointPages int // 0: the constant
+	// fault, if there is one, is told the result of a step ("commit", "recover") and returns
+	// the one to go on with.
+	fault func(step string, err error) error
 }
 
 func open(dir string, opts options) (_ *Store, err error) {
@@ -101,7 +106,7 @@ func open(dir string, opts options) (_ *Store, err error) {
 		d.disconnect()
 		return nil, err
 	}
-	return &Store{engine.New(d, state)}, nil
+	return &Store{engine.New(d, state), d}, nil
 }
 
 // prepareDir makes sure that dir is a directory for its owner only. It does not tighten an

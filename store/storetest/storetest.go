@@ -629,7 +629,7 @@ func testWatchTooSlow(t *testing.T, e Engine) {
 	var wg sync.WaitGroup
 	for g := range 64 {
 		wg.Go(func() {
-			for i := range 300 {
+			for i := range 150 {
 				s.update(func(tx store.Tx) error { return people.Put(tx, &person{N: i}, account, fmt.Sprint(g)) })
 			}
 		})

@@ -9,8 +9,8 @@ import (
 )
 
 // maxChanges is how many transactions a watcher may be behind: at the highest write rate
-// about two seconds.
-const maxChanges = 8192
+// about a quarter of a second, and minutes at a usual one.
+const maxChanges = 4096
 
 // changes remembers the latest transactions for watchers, which read at their own pace:
 // a slow one costs nothing.

@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// slow is a backend whose commits last as long as the test says.
+type slow struct {
+	commit  func(*Batch) error
+	recover func() (State, error)
+
+	mu      sync.Mutex
+	batches []*Batch
+}
+
+func (s *slow) Commit(b *Batch) error {
+	if s.commit != nil {
+		if err := s.commit(b); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batches = append(s.batches, b)
+	return nil
+}
+
+func (s *slow) Recover() (State, error) { return s.recover() }
+func (s *slow) ScanLog(string, store.LogQuery, func(store.LogEntry) bool) error {
+	return nil
+}
+func (s *slow) TrimLog(string, time.Time) (bool, error) { return false, nil }
+func (s *slow) Close() error                            { return nil }
+
+type note struct{ Text string }
+
+var notes = store.Table[note]{Kind: store.Meta}
+
+func newEngine(b Backend) *Engine { return New(b, State{Tree: NewTree()}) }
+
+func write(e *Engine, name string) error {
+	return e.Update(context.Background(), func(tx store.Tx) error { return notes.Put(tx, &note{name}, name) })
+}
+
+func has(t *testing.T, e *Engine, name string) (found bool) {
+	t.Helper()
+	if err := e.View(context.Background(), func(r store.Reader) error { found = notes.Has(r, name); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// Callers that arrive while a commit is under way share the next one.
+func TestGroupCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &slow{commit: func(*Batch) error { time.Sleep(time.Second); return nil }}
+		e := newEngine(disk)
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				if err := write(e, fmt.Sprint(i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(begin); took != 2*time.Second {
+			t.Errorf("100 callers waited %v, want two commits", took)
+		}
+		if n := len(disk.batches); n != 2 {
+			t.Errorf("%d batches, want 2", n)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A closure sees the writes before it, durable or not; readers see only what is durable.
+func TestVisibility(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(&slow{commit: func(*Batch) error { time.Sleep(time.Second); return nil }})
+		go write(e, "first")
+		time.Sleep(500 * time.Millisecond) // half of its commit
+		if has(t, e, "first") {
+			t.Error("a reader sees a write before it is durable")
+		}
+		if err := e.Update(t.Context(), func(tx store.Tx) error {
+			if !notes.Has(tx, "first") {
+				t.Error("a closure does not see the write before it")
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		// That Update wrote nothing, but returned what depends on the first: it waited.
+		if !has(t, e, "first") {
+			t.Error("an Update returned before what it saw was durable")
+		}
+		e.Close()
+	})
+}
+
+// What was built on a commit that fails, fails with it: other writes, and answers.
+func TestFailedCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failing := true
+		full := errors.New("disk full")
+		e := newEngine(&slow{commit: func(*Batch) error {
+			time.Sleep(time.Second)
+			if failing {
+				return full
+			}
+			return nil
+		}})
+		var wg sync.WaitGroup
+		check := func(what string, err error) {
+			if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, full) {
+				t.Errorf("%s: %v, want ErrUnavailable because of the disk", what, err)
+			}
+		}
+		wg.Go(func() { check("the batch that fails", write(e, "first")) })
+		time.Sleep(500 * time.Millisecond)
+		wg.Go(func() { check("a write behind it", write(e, "second")) })
+		wg.Go(func() {
+			check("an entry behind it", e.Append(t.Context(), []store.LogEntry{{Stream: "trail"}}))
+		})
+		wg.Go(func() {
+			check("an answer that depends on it", e.Update(t.Context(), func(tx store.Tx) error {
+				if notes.Has(tx, "first") {
+					return errors.New("exists already")
+				}
+				return nil
+			}))
+		})
+		wg.Wait()
+		failing = false
+		if err := e.Update(t.Context(), func(tx store.Tx) error {
+			for _, name := range []string{"first", "second"} {
+				if notes.Has(tx, name) {
+					t.Errorf("the write of %s is still there after its commit failed", name)
+				}
+			}
+			return notes.Put(tx, &note{}, "third")
+		}); err != nil {
+			t.Error(err)
+		}
+		if has(t, e, "first") || !has(t, e, "third") {
+			t.Error("wrong state after a failed commit and a good one")
+		}
+		var revisions []uint64
+		for change, err := range e.Watch(t.Context(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			revisions = append(revisions, change.Revision)
+			break
+		}
+		// The failed ones had 1 and 2: they are not given again.
+		if !slices.Equal(revisions, []uint64{3}) {
+			t.Errorf("revisions %v, want 3", revisions)
+		}
+		e.Close()
+	})
+}
+
+// After a commit in doubt nothing is committed before Recover has said what is there.
+func TestRecover(t *testing.T) {
+	disk := &slow{}
+	var landed State
+	recovered := 0
+	disk.recover = func() (State, error) {
+		recovered++
+		if recovered == 1 {
+			return State{}, errors.New("still broken")
+		}
+		return landed, nil
+	}
+	e := newEngine(disk)
+	if err := write(e, "before"); err != nil {
+		t.Fatal(err)
+	}
+	disk.commit = func(b *Batch) error {
+		state, _ := e.Published()
+		landed = State{Tree: state.Tree.Copy(), Revision: b.Revision, Commit: b.Commit}
+		for key, w := range b.Writes {
+			landed.Tree.Set(key, w.New)
+		}
+		return fmt.Errorf("%w: fsync", ErrInDoubt)
+	}
+	if err := write(e, "doubtful"); !errors.Is(err, store.ErrUnavailable) || has(t, e, "doubtful") {
+		t.Errorf("commit in doubt: %v", err)
+	}
+	disk.commit = func(*Batch) error { return nil }
+	if err := write(e, "x"); !errors.Is(err, store.ErrUnavailable) || recovered != 1 {
+		t.Errorf("write while recovery fails: %v", err)
+	}
+	if err := write(e, "x"); !errors.Is(err, store.ErrUnavailable) || !has(t, e, "doubtful") || has(t, e, "x") {
+		t.Errorf("write on state that turned out to be outdated: %v", err)
+	}
+	if err := write(e, "after"); err != nil || !has(t, e, "doubtful") || !has(t, e, "after") || recovered != 2 {
+		t.Errorf("write after recovery: %v", err)
+	}
+	last := disk.batches[len(disk.batches)-1]
+	if last.Commit != landed.Commit+1 {
+		t.Errorf("commit %d after recovery to %d", last.Commit, landed.Commit)
+	}
+	e.Close()
+}
+
+// A batch tells the backend the difference to the last durable state, however many closures
+// wrote the same record.
+func TestBatchIsTheDifference(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &slow{commit: func(*Batch) error { time.Sleep(time.Second); return nil }}
+		e := newEngine(disk)
+		for _, name := range []string{"kept", "changed", "deleted"} {
+			if err := write(e, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		durable, _ := e.Published()
+		go write(e, "hold") // the following gather behind this
+		synctest.Wait()
+		var wg sync.WaitGroup
+		for _, step := range []func(store.Tx){
+			func(tx store.Tx) {
+				notes.Put(tx, &note{"1"}, "changed")
+				notes.Put(tx, &note{"1"}, "new")
+				notes.Put(tx, &note{"1"}, "fleeting")
+			},
+			func(tx store.Tx) {
+				notes.Put(tx, &note{"2"}, "changed")
+				notes.Delete(tx, "deleted")
+				notes.Delete(tx, "fleeting")
+			},
+		} {
+			wg.Go(func() { e.Update(context.Background(), func(tx store.Tx) error { step(tx); return nil }) })
+			synctest.Wait()
+		}
+		wg.Wait()
+		b := disk.batches[len(disk.batches)-1]
+		if len(b.Writes) != 4 {
+			t.Errorf("%d writes, want 4", len(b.Writes))
+		}
+		for name, want := range map[string]struct{ old, now bool }{"changed": {true, true}, "deleted": {true, false}, "new": {false, true}, "fleeting": {false, false}} {
+			w := b.Writes[notes.Key(name)]
+			before, _ := durable.Tree.Get(notes.Key(name))
+			if w.Old != before || (w.Old != nil) != want.old || (w.New != nil) != want.now {
+				t.Errorf("%s: %+v", name, w)
+			}
+		}
+		e.Close()
+	})
+}
+
+func TestNanos(t *testing.T) {
+	var last int64
+	for i, at := range []time.Time{{}, time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(0, -1), time.Unix(0, 0), time.Unix(1, 1), time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		n := Nanos(at)
+		if i > 0 && n < last {
+			t.Errorf("Nanos(%v) is smaller than that of an earlier time", at)
+		}
+		last = n
+	}
+}
