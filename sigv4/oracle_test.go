@@ -98,7 +98,7 @@ func TestHeaderAgainstSDK(t *testing.T) {
 	g := newGenerator(1)
 	sdk := v4.NewSigner()
 	verifier := NewVerifier(16)
-	for i := range 4000 {
+	for i := range 2500 {
 		style := Style(i % 2)
 		r, body := g.request(style)
 		c := g.credentials()
@@ -147,7 +147,7 @@ func TestHeaderAgainstSDK(t *testing.T) {
 func TestPresignedAgainstSDK(t *testing.T) {
 	g := newGenerator(2)
 	sdk := v4.NewSigner()
-	for i := range 3000 {
+	for i := range 1500 {
 		style := Style(i % 2)
 		r, body := g.request(style)
 		r.Method = http.MethodGet
