@@ -142,48 +142,40 @@ func (e *Event) Restart() {
 }
 
 // SetError records that the request failed with err, and that the caller was told
-// message. A refusal leaves no responseElements, and one for lack of permission no
-// requestParameters either: AWS records none of a call that it did not look at.
-func (e *Event) SetError(err error, message string) {
-	e.ErrorCode, e.ErrorMessage = ErrorCode(e.Source, err), message
+// code and message. A refusal leaves no responseElements, and one for lack of
+// permission no requestParameters either: AWS records none of a call that it did not
+// look at.
+func (e *Event) SetError(err error, code, message string) {
+	e.ErrorCode, e.ErrorMessage = recordedCode(e.Source, err, code), message
 	e.response = nil
-	if e.ErrorCode == accessDenied {
+	if isDenial(code) {
 		e.request, e.references = nil, nil
 	}
 }
 
-// accessDenied is the code of refusals by IAM, STS and their like; JSON services
+// isDenial tells whether an error code says that a permission is lacking. JSON services
 // append Exception.
-const accessDenied = "AccessDenied"
-
-// denied tells whether the request failed for lack of permission.
-func (e *Event) denied() bool {
-	switch e.ErrorCode {
-	case "":
-		return false
-	case accessDenied, accessDenied + "Exception":
-		return true
-	}
-	return e.Decision != nil && !e.Decision.Allowed
+func isDenial(code string) bool {
+	return code == "AccessDenied" || code == "AccessDeniedException"
 }
 
-// ErrorCode is errorCode in the record of a request to source that failed with
-// err. It is the code on the wire, but for IAM, whose records have the name of the
-// exception: NoSuchEntityException where the caller sees NoSuchEntity. An error
-// that is not AWS's is an InternalFailure; what it says is for the log alone.
-func ErrorCode(source string, err error) string {
+// denied tells whether the request failed for lack of a permission.
+func (e *Event) denied() bool {
+	return isDenial(e.ErrorCode) || e.ErrorCode != "" && e.Decision != nil && !e.Decision.Allowed
+}
+
+// recordedCode is errorCode in the record of a request to source that failed with err:
+// the code on the wire, but for IAM, whose records have the name of the exception:
+// NoSuchEntityException where the caller sees NoSuchEntity.
+func recordedCode(source string, err error, wire string) string {
 	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return "InternalFailure"
+	// PasswordPolicyViolation lacks the suffix in a recorded event of AWS.
+	if source != sourceIAM || wire == "PasswordPolicyViolation" || !errors.As(err, &api) {
+		return wire
 	}
-	code := api.ErrorCode()
 	t := reflect.TypeOf(api)
-	if source != sourceIAM || t.Kind() != reflect.Pointer || !strings.HasSuffix(t.Elem().PkgPath(), "/service/iam/types") {
-		return code
-	}
-	// This one lacks the suffix in a recorded event.
-	if code == "PasswordPolicyViolation" {
-		return code
+	if t.Kind() != reflect.Pointer || !strings.HasSuffix(t.Elem().PkgPath(), "/service/iam/types") {
+		return wire
 	}
 	return t.Elem().Name()
 }

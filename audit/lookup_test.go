@@ -53,7 +53,7 @@ func day(t testing.TB, trail *audit.Trail) {
 
 	e = event(deployer, "iam", "DeleteUser", false)
 	e.SetRequest(&iam.DeleteUserInput{UserName: p("carol")}, redactor)
-	e.SetError(&smithy.GenericAPIError{Code: "AccessDenied"}, "no")
+	e.SetError(&smithy.GenericAPIError{Code: "AccessDenied"}, "AccessDenied", "no")
 	e.Decision = &audit.Decision{Action: "iam:DeleteUser", Resource: "arn:aws:iam::123456789012:user/carol", Layer: "identity", Index: -1, Trace: json.RawMessage("{\"steps\":\n[1,2]}")}
 	record(3, "denied", e)
 
@@ -63,7 +63,7 @@ func day(t testing.TB, trail *audit.Trail) {
 
 	e = event(alice, "iam", "DeleteUser", false)
 	e.SetRequest(&iam.DeleteUserInput{UserName: p("dave")}, redactor)
-	e.SetError(&iamtypes.NoSuchEntityException{}, "The user with name dave cannot be found.")
+	e.SetError(&iamtypes.NoSuchEntityException{}, "NoSuchEntity", "The user with name dave cannot be found.")
 	record(5, "failed", e)
 	if err := trail.Sync(t.Context()); err != nil {
 		t.Fatal(err)
@@ -329,6 +329,113 @@ func TestT397_Tokens(t *testing.T) {
 	q.Token = token
 	if err := s.View(t.Context(), func(r store.Reader) error { _, err := other.Lookup(r, q); return err }); !errors.Is(err, audit.ErrToken) {
 		t.Errorf("another key: %v", err)
+	}
+}
+
+// FuzzToken: whatever a client sends as a token, it is an honest answer or ErrToken.
+func FuzzToken(f *testing.F) {
+	trail, s := newTrail(f, audit.Options{})
+	day(f, trail)
+	q := audit.Query{Account: account, Now: at.Add(time.Hour), Limit: 2}
+	good := lookup(f, trail, s, q).Next
+	f.Add(good)
+	f.Add(good[:len(good)-2])
+	f.Add("AAAA")
+	f.Add("\xff\n=")
+	f.Fuzz(func(t *testing.T, token string) {
+		q := q
+		q.Token = token
+		err := s.View(t.Context(), func(r store.Reader) error {
+			_, err := trail.Lookup(r, q)
+			return err
+		})
+		if ok := token == good || token == ""; (err == nil) != ok || err != nil && !errors.Is(err, audit.ErrToken) {
+			t.Errorf("token %q: %v", token, err)
+		}
+	})
+}
+
+// FuzzEntry: bytes of a damaged log are an error at worst.
+func FuzzEntry(f *testing.F) {
+	trail, s := newTrail(f, audit.Options{})
+	day(f, trail)
+	if err := s.View(f.Context(), func(r store.Reader) error {
+		return r.ScanLog("trail/"+account, store.LogQuery{}, func(le store.LogEntry) bool {
+			f.Add(le.Data)
+			return true
+		})
+	}); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		trail, s := newTrail(t, audit.Options{})
+		if err := s.Append(t.Context(), []store.LogEntry{{Stream: "trail/" + account, At: at, Data: data}}); err != nil {
+			t.Skip(err)
+		}
+		for _, attribute := range []audit.Attribute{"", audit.EventName, audit.ResourceName} {
+			_ = s.View(t.Context(), func(r store.Reader) error {
+				_, err := trail.Lookup(r, audit.Query{Account: account, Now: at, Attribute: attribute, Value: "x"})
+				_, other := trail.LastDenied(r, account)
+				return errors.Join(err, other)
+			})
+		}
+	})
+}
+
+// T370: requests that were denied, could not be understood, or came with a key whose
+// signature does not hold are on record like all others, and can be found.
+func TestT370_RefusalsAreOnRecord(t *testing.T) {
+	trail, s := newTrail(t, audit.Options{})
+	stranger := audit.UserIdentity{Type: "Unknown", AccountID: account, AccessKeyID: "AKIAEXAMPLESTOLEN001"}
+	for i, c := range []struct {
+		who           audit.UserIdentity
+		code, message string
+	}{
+		{alice, "AccessDenied", "User: arn:aws:iam::123456789012:user/alice is not authorized to perform: iam:ListUsers"},
+		{alice, "ValidationError", "1 validation error detected"},
+		{alice, "Throttling", "Rate exceeded"},
+		{stranger, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided."},
+	} {
+		e := event(c.who, "iam", "ListUsers", true)
+		e.ID, e.Time = c.code, at.Add(time.Duration(i)*time.Second)
+		e.SetError(&smithy.GenericAPIError{Code: c.code}, c.code, c.message)
+		if err := trail.Enqueue(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := trail.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range lookup(t, trail, s, audit.Query{Account: account, Now: at.Add(time.Hour)}).Entries {
+		if !strings.Contains(e.Record, `"errorCode":"`+e.ID+`","errorMessage":"`) {
+			t.Errorf("%s: %s", e.ID, e.Record)
+		}
+	}
+	page := lookup(t, trail, s, audit.Query{Account: account, Now: at.Add(time.Hour), Attribute: audit.AccessKeyID, Value: stranger.AccessKeyID})
+	if got := names(page); !slices.Equal(got, []string{"SignatureDoesNotMatch"}) {
+		t.Errorf("what the stolen key was tried for: %v", got)
+	}
+}
+
+// T375: the clock steps back. Nothing is lost or hidden; events are shown by their time,
+// and pages lead through all of them.
+func TestT375_ClockStepsBack(t *testing.T) {
+	trail, s := newTrail(t, audit.Options{})
+	var want []string
+	for i := range 10 {
+		e := read(i)
+		if i >= 5 { // an hour was taken back
+			e.Time = e.Time.Add(-time.Hour)
+		}
+		if err := trail.AppendNow(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, i := range []int{5, 6, 7, 8, 9, 0, 1, 2, 3, 4} {
+		want = append(want, read(i).ID)
+	}
+	if got := ids(t, trail, s, account); !slices.Equal(got, want) {
+		t.Errorf("the trail has %v, want %v", got, want)
 	}
 }
 

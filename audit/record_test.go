@@ -124,7 +124,7 @@ func TestGoldenRecords(t *testing.T) {
 			e := event(alice, "iam", "ChangePassword", false)
 			e.SetRequest(&iam.ChangePasswordInput{OldPassword: p("secret"), NewPassword: p("secret")}, redactor)
 			e.SetResponse(&iam.ChangePasswordOutput{}, redactor)
-			e.SetError(&iamtypes.PasswordPolicyViolationException{}, "Password should have a minimum length of 14")
+			e.SetError(&iamtypes.PasswordPolicyViolationException{}, "PasswordPolicyViolation", "Password should have a minimum length of 14")
 			return e
 		},
 		"mfa-device-without-its-seed": func() *audit.Event {
@@ -195,14 +195,14 @@ func TestGoldenRecords(t *testing.T) {
 		"denied": func() *audit.Event {
 			e := event(alice, "sts", "AssumeRole", true)
 			e.SetRequest(&sts.AssumeRoleInput{RoleArn: p("arn:aws:iam::123456789012:role/admin")}, redactor)
-			e.SetError(&smithy.GenericAPIError{Code: "AccessDenied"},
+			e.SetError(&smithy.GenericAPIError{Code: "AccessDenied"}, "AccessDenied",
 				"User: arn:aws:iam::123456789012:user/alice is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/admin")
 			return e
 		},
 		"failed": func() *audit.Event {
 			e := event(alice, "iam", "DeleteUser", false)
 			e.SetRequest(&iam.DeleteUserInput{UserName: p("nobody")}, redactor)
-			e.SetError(&iamtypes.NoSuchEntityException{}, "The user with name nobody cannot be found.")
+			e.SetError(&iamtypes.NoSuchEntityException{}, "NoSuchEntity", "The user with name nobody cannot be found.")
 			return e
 		},
 		"without-tls": func() *audit.Event {
@@ -276,19 +276,21 @@ func TestErrorCode(t *testing.T) {
 	for _, c := range []struct {
 		source string
 		err    error
+		wire   string
 		want   string
 	}{
-		{"iam", &iamtypes.EntityTemporarilyUnmodifiableException{}, "EntityTemporarilyUnmodifiableException"},
-		{"iam", &iamtypes.NoSuchEntityException{}, "NoSuchEntityException"},
-		{"iam", fmt.Errorf("wrapped: %w", &iamtypes.DeleteConflictException{}), "DeleteConflictException"},
-		{"iam", &iamtypes.PasswordPolicyViolationException{}, "PasswordPolicyViolation"},
-		{"iam", &smithy.GenericAPIError{Code: "ValidationError"}, "ValidationError"},
-		{"iam", &smithy.GenericAPIError{Code: "AccessDenied"}, "AccessDenied"},
-		{"sts", &ststypes.MalformedPolicyDocumentException{}, "MalformedPolicyDocument"},
-		{"sts", errors.New("disk on fire"), "InternalFailure"},
+		{"iam", &iamtypes.EntityTemporarilyUnmodifiableException{}, "EntityTemporarilyUnmodifiable", "EntityTemporarilyUnmodifiableException"},
+		{"iam", &iamtypes.NoSuchEntityException{}, "NoSuchEntity", "NoSuchEntityException"},
+		{"iam", fmt.Errorf("wrapped: %w", &iamtypes.DeleteConflictException{}), "DeleteConflict", "DeleteConflictException"},
+		{"iam", &iamtypes.PasswordPolicyViolationException{}, "PasswordPolicyViolation", "PasswordPolicyViolation"},
+		{"iam", &smithy.GenericAPIError{Code: "ValidationError"}, "ValidationError", "ValidationError"},
+		{"iam", errors.New("disk on fire"), "InternalFailure", "InternalFailure"},
+		{"sts", &ststypes.MalformedPolicyDocumentException{}, "MalformedPolicyDocument", "MalformedPolicyDocument"},
+		{"cloudtrail", &smithy.GenericAPIError{Code: "AccessDenied"}, "AccessDeniedException", "AccessDeniedException"},
 	} {
-		if got := audit.ErrorCode(c.source+".amazonaws.com", c.err); got != c.want {
-			t.Errorf("%s: ErrorCode(%T) = %s, want %s", c.source, c.err, got, c.want)
+		e := event(alice, c.source, "X", false)
+		if e.SetError(c.err, c.wire, "why"); e.ErrorCode != c.want || e.ErrorMessage != "why" {
+			t.Errorf("%s: %T is recorded as %s, want %s", c.source, c.err, e.ErrorCode, c.want)
 		}
 	}
 }

@@ -329,11 +329,7 @@ func (h *Handler) describe(x *exchange, err error) {
 		return
 	}
 	body := h.bodyOf(x, err)
-	if _, modelled := errors.AsType[smithy.APIError](err); !modelled {
-		// The record says what the caller was told, not what went wrong inside.
-		err = &service.Error{Code: body.Code, Status: body.Status, Message: body.Message}
-	}
-	e.SetError(err, body.Message)
+	e.SetError(err, body.Code, body.Message)
 }
 
 // used notes that a long-term key or a role did something.
