@@ -11,24 +11,6 @@ import (
 	"github.com/lanyard-iam/lanyard/store"
 )
 
-// How often a person may present a wrong code. The count belongs to the person
-// and not to the device, key, session or address, and ends with the next right
-// code. The first freeFailures come without delay; each one after that doubles
-// the time in which no code is looked at at all, up to maxDelay.
-//
-// Three codes are valid at any time, so that a guess succeeds with a chance of
-// 3 in 10^6. In a month the rule leaves room for 29 guesses: a chance below 1 in
-// 10^4.
-const (
-	freeFailures = 5
-	firstDelay   = 5 * time.Minute
-	maxDelay     = 48 * time.Hour
-)
-
-// purposeMFA keys the throttle of MFA codes. A password has a throttle of its
-// own: a right password must not buy new guesses at codes.
-const purposeMFA = "mfa"
-
 // AWS's sentences for refused codes (recorded).
 const (
 	msgWrongCode   = "MultiFactorAuthentication failed with invalid MFA one time pass code."
@@ -96,16 +78,13 @@ type used struct{ step, drift int64 }
 
 // attempt looks at a code, unless the person has to wait, and keeps the outcome.
 func (m *MFA) attempt(tx store.Tx, device *identity.MFADevice, personID string, now time.Time, refusal string, verify func(seed []byte) (used, bool)) error {
-	throttle, err := identity.Throttles.Get(tx, purposeMFA, personID)
-	if errors.Is(err, store.ErrNotFound) {
-		throttle, err = &identity.Throttle{}, nil
-	}
+	until, err := WaitUntil(tx, PurposeMFA, personID, now)
 	if err != nil {
-		return fmt.Errorf("read throttle of %s: %w", personID, err)
+		return err
 	}
-	if now.Before(throttle.Until) {
+	if !until.IsZero() {
 		// The code is not looked at, so this tells nothing about it.
-		return &MFAError{Message: fmt.Sprintf("MultiFactorAuthentication failed, too many invalid one time pass codes. Try again after %s.", throttle.Until.UTC().Format(time.RFC3339))}
+		return &MFAError{Message: fmt.Sprintf("MultiFactorAuthentication failed, too many invalid one time pass codes. Try again after %s.", until.Format(time.RFC3339))}
 	}
 
 	account, key := string(device.Account), device.Path+device.Name // see identity.SerialKey
@@ -116,33 +95,14 @@ func (m *MFA) attempt(tx store.Tx, device *identity.MFADevice, personID string, 
 	u, ok := verify(seed)
 	clear(seed)
 	if !ok {
-		failed := failure(*throttle, now)
-		if err := identity.Throttles.Put(tx, &failed, purposeMFA, personID); err != nil {
+		if err := CountFailure(tx, PurposeMFA, personID, now); err != nil {
 			return err
 		}
 		return &MFAError{Message: refusal, Counted: true}
 	}
-	if throttle.Failures > 0 {
-		identity.Throttles.Delete(tx, purposeMFA, personID)
-	}
+	ForgetFailures(tx, PurposeMFA, personID)
 	return identity.MFADevices.Edit(tx, func(d *identity.MFADevice) error {
 		d.LastStep, d.Drift = u.step, u.drift
 		return nil
 	}, account, key)
-}
-
-// failure counts one more failure.
-func failure(t identity.Throttle, now time.Time) identity.Throttle {
-	if t.Failures == 0 {
-		t.Since = now
-	}
-	t.Failures++
-	if over := t.Failures - freeFailures; over >= 0 {
-		delay := maxDelay
-		if over < 16 { // beyond that the shift is far over maxDelay, and may overflow
-			delay = min(firstDelay<<over, maxDelay)
-		}
-		t.Until = now.Add(delay)
-	}
-	return t
 }

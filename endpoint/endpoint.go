@@ -220,7 +220,11 @@ func (h *Handler) decode(x *exchange) error {
 // transaction where it writes, on one snapshot where it does not.
 func (h *Handler) perform(x *exchange) error {
 	if x.op.Prepare != nil {
-		if err := x.op.Prepare(&x.call, x.in); err != nil {
+		err := h.Store.View(x.ctx, func(r store.Reader) error {
+			x.call.Reader = r
+			return x.op.Prepare(&x.call, x.in)
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -43,7 +43,8 @@ type Operation struct {
 	// the constraints of the model are looked at. It may be nil.
 	Validate func(in any) error
 	// Prepare does costly work that needs no transaction, such as hashing a
-	// password, before the transaction begins. It may be nil.
+	// password, before the transaction begins. Its Call reads a snapshot. It may be
+	// nil.
 	Prepare func(c *Call, in any) error
 	// Checks are the questions that must all be answered with yes. An operation
 	// without checks (nil) is open to every authenticated caller.
@@ -102,7 +103,9 @@ func ValidatedBy[I any](validate func(in *I) error) Option[I] {
 }
 
 // Before adds costly work that needs no transaction. It runs once the caller is
-// authenticated; what it makes is kept with Call.Keep for the handler.
+// authenticated; what it makes is kept with Call.Keep for the handler. It runs
+// before the caller is authorized, so its errors must not tell what it found; and
+// the handler must check that what it read is still so.
 func Before[I any](prepare func(c *Call, in *I) error) Option[I] {
 	return func(op *Operation) {
 		op.Prepare = func(c *Call, in any) error { return prepare(c, in.(*I)) }
