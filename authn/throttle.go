@@ -1,0 +1,89 @@
+package authn
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// Purpose is a kind of secret that can be guessed. Failures are counted for a
+// person and a purpose: a right password must not buy new guesses at codes.
+type Purpose string
+
+// The purposes.
+const (
+	PurposeMFA      Purpose = "mfa"
+	PurposePassword Purpose = "password"
+)
+
+// How often a person may present a wrong secret. The count belongs to the person
+// and not to the device, key, session or address, and ends with the next right
+// one. The first freeFailures come without delay; each one after that doubles the
+// time in which nothing is looked at at all, up to maxDelay.
+//
+// Three MFA codes are valid at any time, so that a guess succeeds with a chance of
+// 3 in 10^6. In a month the rule leaves room for 29 guesses: a chance below 1 in
+// 10^4.
+const (
+	freeFailures = 5
+	firstDelay   = 5 * time.Minute
+	maxDelay     = 48 * time.Hour
+)
+
+// WaitUntil tells until when a person has to wait before another secret is looked
+// at; it is zero when they need not wait. personID is the unique id of the user or
+// the account id of the root user.
+func WaitUntil(r store.Reader, purpose Purpose, personID string, now time.Time) (time.Time, error) {
+	throttle, err := throttleOf(r, purpose, personID)
+	if err != nil || !now.Before(throttle.Until) {
+		return time.Time{}, err
+	}
+	return throttle.Until.UTC(), nil
+}
+
+// CountFailure counts a wrong secret. The transaction must be kept although the
+// request is refused.
+func CountFailure(tx store.Tx, purpose Purpose, personID string, now time.Time) error {
+	throttle, err := throttleOf(tx, purpose, personID)
+	if err != nil {
+		return err
+	}
+	failed := failure(*throttle, now)
+	return identity.Throttles.Put(tx, &failed, string(purpose), personID)
+}
+
+// ForgetFailures starts the count anew, after a right secret or when the person is
+// gone.
+func ForgetFailures(tx store.Tx, purpose Purpose, personID string) {
+	identity.Throttles.Delete(tx, string(purpose), personID)
+}
+
+func throttleOf(r store.Reader, purpose Purpose, personID string) (*identity.Throttle, error) {
+	throttle, err := identity.Throttles.Get(r, string(purpose), personID)
+	if errors.Is(err, store.ErrNotFound) {
+		return &identity.Throttle{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read throttle of %s: %w", personID, err)
+	}
+	return throttle, nil
+}
+
+// failure counts one more failure.
+func failure(t identity.Throttle, now time.Time) identity.Throttle {
+	if t.Failures == 0 {
+		t.Since = now
+	}
+	t.Failures++
+	if over := t.Failures - freeFailures; over >= 0 {
+		delay := maxDelay
+		if over < 16 { // beyond that the shift is far over maxDelay, and may overflow
+			delay = min(firstDelay<<over, maxDelay)
+		}
+		t.Until = now.Add(delay)
+	}
+	return t
+}

@@ -1,0 +1,108 @@
+package iam
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// Limits are the quotas of an account (IAM User Guide, "IAM and AWS STS quotas").
+// An operator may raise them; the sizes of documents and the limits that are part
+// of the API's model are fixed and not here.
+type Limits struct {
+	UsersPerAccount            int // also how many virtual MFA devices there may be
+	GroupsPerAccount           int
+	RolesPerAccount            int
+	PoliciesPerAccount         int
+	InstanceProfilesPerAccount int
+	PoliciesPerUser            int
+	PoliciesPerGroup           int
+	PoliciesPerRole            int
+	GroupsPerUser              int
+	AccessKeysPerUser          int
+	MFADevicesPerUser          int
+	TagsPerResource            int
+	VersionsPerPolicy          int
+	TrustPolicySize            int // characters that are not white space
+}
+
+// DefaultLimits are AWS's defaults.
+func DefaultLimits() Limits {
+	return Limits{
+		UsersPerAccount:            5000,
+		GroupsPerAccount:           300,
+		RolesPerAccount:            1000,
+		PoliciesPerAccount:         1500,
+		InstanceProfilesPerAccount: 1000,
+		PoliciesPerUser:            10,
+		PoliciesPerGroup:           10,
+		PoliciesPerRole:            10,
+		GroupsPerUser:              10,
+		AccessKeysPerUser:          2,
+		MFADevicesPerUser:          8,
+		TagsPerResource:            50,
+		VersionsPerPolicy:          5,
+		TrustPolicySize:            2048,
+	}
+}
+
+// quota is a limit with the name that AWS's messages give it.
+type quota struct {
+	name  string
+	limit int
+}
+
+// admits refuses one more of something of which there are already have.
+func (q quota) admits(have int) error {
+	if have >= q.limit {
+		return limitExceeded("Cannot exceed quota for %s: %d", q.name, q.limit)
+	}
+	return nil
+}
+
+// counter selects one of an account's counts.
+type counter func(*identity.Counts) *int
+
+func usersCount(n *identity.Counts) *int        { return &n.Users }
+func groupsCount(n *identity.Counts) *int       { return &n.Groups }
+func devicesCount(n *identity.Counts) *int      { return &n.MFADevices }
+func devicesInUseCount(n *identity.Counts) *int { return &n.MFADevicesInUse }
+
+// countOneMore adds one to a count, unless the quota is used up. Counts are kept so
+// that a quota costs one read and no scan.
+func countOneMore(c *service.Call, of counter, q quota) error {
+	return editCounts(c, func(n *identity.Counts) error {
+		if err := q.admits(*of(n)); err != nil {
+			return err
+		}
+		*of(n)++
+		return nil
+	})
+}
+
+// count adds to a count that has no quota of its own, or takes from one.
+func count(c *service.Call, of counter, delta int) error {
+	return editCounts(c, func(n *identity.Counts) error {
+		*of(n) += delta
+		if *of(n) < 0 {
+			return fmt.Errorf("the counts of account %s are out of step", c.Account())
+		}
+		return nil
+	})
+}
+
+// editCounts changes the counts of the account, which are zero at first.
+func editCounts(c *service.Call, edit func(*identity.Counts) error) error {
+	err := identity.CountsOf.Edit(c.Tx, edit, c.Account())
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	n := new(identity.Counts)
+	if err := edit(n); err != nil {
+		return err
+	}
+	return identity.CountsOf.Put(c.Tx, n, c.Account())
+}
