@@ -67,6 +67,11 @@ func (m *Markers) mac(binding, position string) []byte {
 	return mac.Sum(nil)[:markerMACBytes]
 }
 
+// ErrPageFull is what a list returns to end a page before it has MaxItems items:
+// what it would yield next would make the answer too large. At least one item must
+// have been yielded.
+var ErrPageFull = errors.New("the page is full")
+
 // Paged is one page of a list, in the members of a paginated output.
 type Paged[T any] struct {
 	Items       []T // not nil
@@ -96,21 +101,24 @@ func Page[T any](c *Call, m *Markers, in any, list List[T]) (Paged[T], error) {
 		}
 	}
 	page := Paged[T]{Items: []T{}}
-	at, skip := from, from.repeated
+	at, skip, full := from, from.repeated, false
 	err = list(from.cursor, func(cursor string, item T) bool {
 		if skip > 0 && strings.HasPrefix(cursor, from.cursor) {
 			skip--
 			return true
 		}
-		if len(page.Items) == size {
-			page.IsTruncated = true
-			page.Marker = aws.String(m.Make(binding, at.String()))
+		if full = len(page.Items) == size; full {
 			return false
 		}
 		page.Items = append(page.Items, item)
 		at = at.next(cursor)
 		return true
 	})
+	if full || errors.Is(err, ErrPageFull) {
+		page.IsTruncated = true
+		page.Marker = aws.String(m.Make(binding, at.String()))
+		return page, nil
+	}
 	if err != nil {
 		return Paged[T]{}, err
 	}

@@ -99,6 +99,34 @@ func TestPageHandsOnTheListsError(t *testing.T) {
 	}
 }
 
+// A list can end a page early, and is continued where it stopped.
+func TestPageThatIsFull(t *testing.T) {
+	items, seen, in := []string{"a", "b", "c", "d", "e"}, []string(nil), &listInput{}
+	for range 3 {
+		page, err := Page(callOf("1"), testMarkers(), in, func(after string, yield func(string, string) bool) error {
+			yielded := 0
+			for _, s := range items {
+				if s <= after {
+					continue
+				}
+				if yielded == 2 {
+					return ErrPageFull
+				}
+				yield(s, s)
+				yielded++
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, in.Marker = append(seen, page.Items...), page.Marker
+	}
+	if !slices.Equal(seen, items) || in.Marker != nil {
+		t.Errorf("saw %q, marker %v", seen, in.Marker)
+	}
+}
+
 // Tampered, foreign and truncated markers are refused.
 func TestT397_MarkersAreAuthenticated(t *testing.T) {
 	type otherInput listInput
