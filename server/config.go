@@ -1,0 +1,177 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/service/iam"
+)
+
+// Defaults of Config.
+const (
+	DefaultListen    = "127.0.0.1:4747"
+	DefaultAccount   = arn.AccountID("111122223333") // of --dev: an account id of AWS's documentation
+	DefaultRegion    = "us-east-1"
+	DefaultRetention = 90 * 24 * time.Hour // CloudTrail's event history
+	DefaultDrain     = 20 * time.Second
+)
+
+// Config is everything that decides how a server runs. The zero value, with Dev
+// set, is usable.
+type Config struct {
+	// Dev keeps everything in memory, listens on loopback over plain HTTP, and
+	// offers the settable clock and the reset.
+	Dev bool
+	// Listen is the address of the one listener; AdminListen that of metrics,
+	// empty for none.
+	Listen      string
+	AdminListen string
+	// Accounts exist at start; the first is the default of the local socket.
+	// Without Dev they are made by Init and this is empty.
+	Accounts []arn.AccountID
+	Region   string
+	// DataDir holds the database and the local socket; unused with Dev.
+	DataDir string
+	// SealKeyFile is the file with the seal key, which must not lie in DataDir.
+	SealKeyFile string
+	// SealKey is the seal key itself (base64), for systemd credentials and
+	// environments without files; it is used instead of SealKeyFile if set.
+	SealKey string
+	// Socket is the path of the local socket; empty means the default.
+	Socket string
+	// TLSCert and TLSKey are PEM files. Without them the server speaks plain
+	// HTTP, which it does beyond loopback only if PlainHTTP says so: then a
+	// proxy in front must speak TLS.
+	TLSCert, TLSKey string
+	PlainHTTP       bool
+	// AccessKey is "ID:SECRET" of a fixed key of an administrator; Dev only.
+	AccessKey string
+	// Retention is how long the trail is kept.
+	Retention time.Duration
+	// Limits are IAM's quotas; the zero value means AWS's defaults.
+	Limits iam.Limits
+	// Drain is how long a stopping server waits for requests under way.
+	Drain time.Duration
+
+	Log     *slog.Logger
+	Version string
+	// Clock and Rand are the sources of time and randomness; nil means the
+	// machine's. Tests set them.
+	Clock func() time.Time
+	Rand  io.Reader
+}
+
+// Validate fills in defaults and refuses what cannot be right or is not safe.
+func (c *Config) Validate() error {
+	if c.Listen == "" {
+		c.Listen = DefaultListen
+	}
+	if c.Region == "" {
+		c.Region = DefaultRegion
+	}
+	if c.Retention == 0 {
+		c.Retention = DefaultRetention
+	}
+	if c.Retention < 0 {
+		return errors.New("the retention of the trail cannot be negative")
+	}
+	if c.Drain == 0 {
+		c.Drain = DefaultDrain
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("TLS needs both a certificate file and a key file")
+	}
+	for _, a := range c.Accounts {
+		if _, err := arn.ParseAccountID(string(a)); err != nil {
+			return fmt.Errorf("account %q: %w", a, err)
+		}
+	}
+	loopback, err := isLoopback(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen address %q: %w", c.Listen, err)
+	}
+	if c.Dev {
+		return c.validateDev(loopback)
+	}
+	if c.AccessKey != "" {
+		return errors.New("a fixed access key exists in --dev only: it would be a standing secret; use `lanyard env`")
+	}
+	if c.DataDir == "" {
+		return errors.New("no data directory: say --data DIR, or --dev for a server in memory")
+	}
+	if c.SealKeyFile == "" && c.SealKey == "" {
+		return errors.New("no seal key: say --seal-key FILE")
+	}
+	if c.SealKeyFile != "" && within(c.DataDir, c.SealKeyFile) {
+		return errors.New("the seal key must not lie in the data directory: whoever copies the one would have the other")
+	}
+	if !loopback && c.TLSCert == "" && !c.PlainHTTP {
+		return fmt.Errorf("%s is not loopback: give --tls-cert and --tls-key, or say --plain-http if a proxy in front speaks TLS", c.Listen)
+	}
+	return nil
+}
+
+func (c *Config) validateDev(loopback bool) error {
+	if !loopback {
+		return fmt.Errorf("--dev listens on loopback only, and %s is not", c.Listen)
+	}
+	if c.DataDir != "" {
+		return errors.New("--dev keeps everything in memory: it takes no data directory")
+	}
+	if len(c.Accounts) == 0 {
+		c.Accounts = []arn.AccountID{DefaultAccount}
+	}
+	if c.AccessKey != "" {
+		if _, _, err := c.fixedKey(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fixedKey splits AccessKey. Any id and secret that a client can send will do.
+func (c *Config) fixedKey() (id, secret string, err error) {
+	id, secret, ok := strings.Cut(c.AccessKey, ":")
+	if !ok || id == "" || secret == "" {
+		return "", "", errors.New("the access key is written ID:SECRET, for example test:test")
+	}
+	for _, c := range []byte(id) {
+		// What a credential scope cannot carry cannot be sent.
+		if c <= ' ' || c > '~' || c == '/' || c == ',' || c == '=' {
+			return "", "", fmt.Errorf("no client can send the access key id %q", id)
+		}
+	}
+	return id, secret, nil
+}
+
+func isLoopback(address string) (bool, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false, err
+	}
+	if host == "localhost" {
+		return true, nil
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback(), nil
+}
+
+func within(dir, file string) bool {
+	d, err1 := filepath.Abs(dir)
+	f, err2 := filepath.Abs(file)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	rel, err := filepath.Rel(d, f)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}

@@ -1,0 +1,168 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/keyring"
+	"github.com/lanyard-iam/lanyard/store"
+	"github.com/lanyard-iam/lanyard/store/sqlite"
+)
+
+const databaseName = "lanyard.db"
+
+// ErrNotInitialized says that a data directory has no Lanyard in it.
+var ErrNotInitialized = errors.New("the data directory is not initialized: run `lanyard init` first")
+
+// wrappedRing is the record of the keys that protect all others, wrapped by the
+// seal key.
+type wrappedRing struct {
+	Wrapped []byte `json:"wrapped"`
+}
+
+var rings = store.Table[wrappedRing]{Kind: store.Keyring}
+
+const ringName = "ring"
+
+// loadRing opens the keys of a store.
+func loadRing(st store.Store, seal keyring.SealKey) (*keyring.Ring, error) {
+	var wrapped []byte
+	err := st.View(context.Background(), func(r store.Reader) error {
+		record, err := rings.Get(r, ringName)
+		if errors.Is(err, store.ErrNotFound) {
+			return ErrNotInitialized
+		}
+		if err != nil {
+			return err
+		}
+		wrapped = bytes.Clone(record.Wrapped)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return keyring.Open(seal, wrapped)
+}
+
+// InitReport says what Init made and what it found.
+type InitReport struct {
+	DataDir     string
+	SealKeyFile string
+	SealKeyMade bool
+	Accounts    []arn.AccountID
+}
+
+// Init makes a data directory with its seal key and accounts. It refuses a
+// directory that holds a Lanyard already and leaves nothing half-made: the
+// database appears under its name when it is complete.
+func Init(config Config) (InitReport, error) {
+	if len(config.Accounts) == 0 {
+		return InitReport{}, errors.New("name at least one account: --account 123456789012")
+	}
+	if err := config.Validate(); err != nil {
+		return InitReport{}, err
+	}
+	if config.Dev {
+		return InitReport{}, errors.New("--dev needs no init")
+	}
+	report := InitReport{DataDir: config.DataDir, SealKeyFile: config.SealKeyFile, Accounts: config.Accounts}
+	final := filepath.Join(config.DataDir, databaseName)
+	if _, err := os.Lstat(final); err == nil {
+		return report, fmt.Errorf("%s holds a Lanyard already", config.DataDir)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return report, err
+	}
+	if err := os.MkdirAll(config.DataDir, 0o700); err != nil {
+		return report, err
+	}
+	if err := checkOwned(config.DataDir); err != nil {
+		return report, err
+	}
+	s := &Server{config: config, log: config.Log, rand: random(config), clock: newClock(config)}
+	seal, made, err := s.initSealKey()
+	if err != nil {
+		return report, err
+	}
+	report.SealKeyMade = made
+
+	staging, err := os.MkdirTemp(config.DataDir, ".init-")
+	if err != nil {
+		return report, err
+	}
+	defer os.RemoveAll(staging)
+	if err := s.initStore(filepath.Join(staging, databaseName), seal); err != nil {
+		return report, err
+	}
+	// The store was closed, so that its log is in the one file.
+	return report, os.Rename(filepath.Join(staging, databaseName), final)
+}
+
+// initSealKey finds or makes the seal key.
+func (s *Server) initSealKey() (seal keyring.SealKey, made bool, err error) {
+	if s.config.SealKey != "" {
+		seal, err = keyring.ParseSealKey(s.config.SealKey)
+		return seal, false, err
+	}
+	seal, err = keyring.ReadSealKey(s.config.SealKeyFile)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return seal, false, err
+	}
+	if seal, err = keyring.GenerateSealKey(s.rand); err != nil {
+		return seal, false, err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.config.SealKeyFile), 0o700); err != nil {
+		return seal, false, err
+	}
+	return seal, true, keyring.WriteSealKey(s.config.SealKeyFile, seal)
+}
+
+func (s *Server) initStore(path string, seal keyring.SealKey) (err error) {
+	st, err := sqlite.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	s.store = st
+	if s.ring, err = keyring.New(seal, s.rand, s.clock.Now()); err != nil {
+		return err
+	}
+	err = st.Update(context.Background(), func(tx store.Tx) error {
+		return rings.Put(tx, &wrappedRing{Wrapped: s.ring.Marshal()}, ringName)
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.makeServices(); err != nil {
+		return err
+	}
+	return s.bootstrap(s.config.Accounts)
+}
+
+// accounts lists the accounts of a store, the oldest first.
+func accounts(st store.Store) ([]arn.AccountID, error) {
+	var found []*identity.Account
+	err := st.View(context.Background(), func(r store.Reader) error {
+		return identity.Accounts.Scan(r, "", func(_ store.Key, a *identity.Account) bool {
+			found = append(found, a)
+			return true
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Accounts made by one init share their time; their order is that of the ids.
+	slices.SortStableFunc(found, func(a, b *identity.Account) int { return a.Created.Compare(b.Created) })
+	ids := make([]arn.AccountID, len(found))
+	for i, a := range found {
+		ids[i] = a.ID
+	}
+	return ids, nil
+}

@@ -1,0 +1,479 @@
+// Package server builds a running Lanyard from one Config: the store and its
+// keys, the services, the endpoint, the listeners, the local socket of the owner;
+// it starts them, keeps them, and stops them. All wiring is here, as struct
+// literals; no other package knows how the parts are put together.
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/authz"
+	"github.com/lanyard-iam/lanyard/awsmanaged"
+	"github.com/lanyard-iam/lanyard/constraint"
+	"github.com/lanyard-iam/lanyard/endpoint"
+	"github.com/lanyard-iam/lanyard/internal/password"
+	"github.com/lanyard-iam/lanyard/internal/strict"
+	"github.com/lanyard-iam/lanyard/keyring"
+	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/service/cloudtrail"
+	"github.com/lanyard-iam/lanyard/service/iam"
+	"github.com/lanyard-iam/lanyard/service/sts"
+	"github.com/lanyard-iam/lanyard/session"
+	"github.com/lanyard-iam/lanyard/sigv4"
+	"github.com/lanyard-iam/lanyard/store"
+	"github.com/lanyard-iam/lanyard/store/memory"
+	"github.com/lanyard-iam/lanyard/store/sqlite"
+)
+
+// Limits of the listener. Requests are small; whoever is slow holds a connection
+// and nothing else.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 60 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 60 * time.Second
+	maxHeaderBytes    = 32 << 10
+	trimEvery         = time.Hour
+)
+
+// Server is a Lanyard that runs from New to Close.
+type Server struct {
+	config   Config
+	log      *slog.Logger
+	clock    *clock
+	rand     io.Reader
+	store    store.Store
+	memory   *memory.Store // the store of --dev, for the reset
+	start    memory.Snapshot
+	ring     *keyring.Ring
+	sessions *session.Codec
+	authz    *authz.Authorizer
+	trail    *audit.Trail
+	redact   *audit.Redactor
+	managed  *awsmanaged.Catalogue
+	iam      *iam.Service
+	usage    *usage
+	metrics  *metrics
+	services *endpoint.Services
+
+	listener net.Listener
+	admin    net.Listener
+	local    *localSocket
+	certs    *certificates
+}
+
+// New opens the store, makes what must exist, and listens. Nothing is answered
+// before Run.
+func New(config Config) (_ *Server, err error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, log: config.Log, rand: random(config), clock: newClock(config)}
+	defer func() {
+		if err != nil {
+			_ = s.Close()
+		}
+	}()
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	if err := s.wire(); err != nil {
+		return nil, err
+	}
+	if config.Dev {
+		if err := s.startDev(); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.listen()
+}
+
+func random(c Config) io.Reader {
+	if c.Rand != nil {
+		return c.Rand
+	}
+	return rand.Reader
+}
+
+func newClock(c Config) *clock {
+	if c.Clock != nil {
+		return &clock{base: c.Clock}
+	}
+	return &clock{base: time.Now}
+}
+
+// open opens the store and the keys in it.
+func (s *Server) open() error {
+	if s.config.Dev {
+		s.memory = memory.New()
+		s.store = s.memory
+		seal, err := keyring.GenerateSealKey(s.rand)
+		if err != nil {
+			return err
+		}
+		s.ring, err = keyring.New(seal, s.rand, s.clock.Now())
+		return err
+	}
+	seal, err := s.config.sealKey()
+	if err != nil {
+		return err
+	}
+	st, err := sqlite.Open(filepath.Join(s.config.DataDir, databaseName))
+	if err != nil {
+		return fmt.Errorf("open the data directory %s: %w", s.config.DataDir, err)
+	}
+	s.store = st
+	if s.ring, err = loadRing(st, seal); err != nil {
+		return err
+	}
+	s.config.Accounts, err = accounts(st)
+	return err
+}
+
+// makeServices builds what answers operations, without the way in.
+func (s *Server) makeServices() error {
+	var err error
+	if s.managed, err = awsmanaged.Load(); err != nil {
+		return err
+	}
+	s.iam, err = iam.New(iam.Config{
+		Ring:      s.ring,
+		Markers:   service.NewMarkers(s.key("list markers")),
+		Passwords: password.NewHasher(runtime.NumCPU()),
+		Managed:   s.managed,
+		Limits:    s.config.Limits,
+	})
+	return err
+}
+
+// key derives a key for one purpose, the same after every start.
+func (s *Server) key(purpose string) []byte {
+	return s.ring.Active(keyring.SessionTokens).Derive(purpose, nil, 32)
+}
+
+// wire puts the parts together.
+func (s *Server) wire() error {
+	if err := s.makeServices(); err != nil {
+		return err
+	}
+	constraints, err := constraint.Load()
+	if err != nil {
+		return err
+	}
+	s.sessions = &session.Codec{Ring: s.ring}
+	s.authz = authz.New(s.managed)
+	s.redact = audit.NewRedactor(func(operation string) (input, output []string) {
+		for _, table := range constraints { // no two services have an operation of one name
+			in, out := table.Sensitive(operation)
+			input, output = append(input, in...), append(output, out...)
+		}
+		return input, output
+	})
+	s.trail, err = audit.NewTrail(s.store, audit.Options{
+		Key:       s.key("event history pages"),
+		Retention: s.config.Retention,
+		Failed:    func(err error) { s.log.Error("audit records wait to be written", "error", err) },
+	})
+	if err != nil {
+		return err
+	}
+	s.usage = newUsage(s.store, s.log)
+	s.services, err = endpoint.NewServices(s.sets(), constraints)
+	if err != nil {
+		return err
+	}
+	s.metrics = newMetrics(s)
+	return nil
+}
+
+// sets are the services, in the order of the documents. A new service is one
+// entry here.
+func (s *Server) sets() []service.Set {
+	return []service.Set{
+		s.iam.Operations(),
+		sts.New(sts.Config{
+			Sessions: s.sessions,
+			MFA:      &authn.MFA{Ring: s.ring},
+			Trust:    s.authz.TrustPolicy,
+			Decode:   (&authz.Messages{Ring: s.ring}).Open,
+			Managed:  s.managed,
+		}).Operations(),
+		cloudtrail.New(s.trail).Operations(),
+	}
+}
+
+// Operations are the services that a server offers, for documents.
+func Operations() ([]service.Set, error) {
+	s := &Server{config: Config{Dev: true}, rand: rand.Reader, clock: newClock(Config{})}
+	if err := s.config.Validate(); err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	if err := s.wire(); err != nil {
+		return nil, err
+	}
+	return s.sets(), nil
+}
+
+func (s *Server) handler() http.Handler {
+	aws := &endpoint.Handler{
+		Store:          s.store,
+		Authn:          &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: s.sessions, Ring: s.ring},
+		Authz:          s.authz,
+		Messages:       &authz.Messages{Ring: s.ring},
+		Trail:          s.trail,
+		Redact:         s.redact,
+		Services:       s.services,
+		Log:            s.log,
+		Clock:          s.clock.Now,
+		SignatureClock: s.clock.Now,
+		Rand:           s.rand,
+		Region:         s.config.Region,
+		Observe:        s.metrics.observe,
+		Used:           s.usage.Note,
+	}
+	routes := map[string]http.HandlerFunc{
+		"/livez":   s.serveLive,
+		"/readyz":  s.serveReady,
+		"/version": s.serveVersion,
+	}
+	if s.config.Dev {
+		aws.SignatureClock = s.signatureClock
+		routes["/_lanyard/clock"] = devOnly(s.serveClock)
+		routes["/_lanyard/reset"] = devOnly(s.serveReset)
+	}
+	// A plain map and not http.ServeMux, which cleans and redirects paths.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if route, ok := routes[r.URL.Path]; ok && r.Header.Get("Authorization") == "" {
+			route(w, r)
+			return
+		}
+		aws.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) listen() error {
+	var err error
+	if s.config.TLSCert != "" {
+		if s.certs, err = loadCertificates(s.config.TLSCert, s.config.TLSKey); err != nil {
+			return err
+		}
+	}
+	if s.listener, err = net.Listen("tcp", s.config.Listen); err != nil {
+		return fmt.Errorf("listen: %w (another server may use the address: choose one with --listen)", err)
+	}
+	if s.config.AdminListen != "" {
+		if s.admin, err = net.Listen("tcp", s.config.AdminListen); err != nil {
+			return fmt.Errorf("listen for metrics: %w", err)
+		}
+	}
+	s.local, err = s.listenLocal()
+	return err
+}
+
+// Run answers requests until ctx ends, then waits for those under way, at most
+// Config.Drain, and closes everything.
+func (s *Server) Run(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.background(background)
+	}()
+
+	wire := s.listener
+	if s.certs != nil {
+		wire = s.certs.listener(wire)
+	}
+	main := &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ConnContext:       connContext,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	servers := []*http.Server{main}
+	failed := make(chan error, 3)
+	serve := func(srv *http.Server, l net.Listener) {
+		if err := srv.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	}
+	go serve(main, strict.NewListener(wire))
+	local := &http.Server{Handler: s.localHandler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, ConnContext: peerContext}
+	servers = append(servers, local)
+	go serve(local, s.local.Listener)
+	if s.admin != nil {
+		admin := &http.Server{Handler: s.metrics.handler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout}
+		servers = append(servers, admin)
+		go serve(admin, s.admin)
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Drain)
+	defer cancel()
+	for _, srv := range servers {
+		if srv.Shutdown(drain) != nil {
+			_ = srv.Close()
+		}
+	}
+	stop()
+	<-done
+	return errors.Join(err, s.Close())
+}
+
+// background does what is not an answer to a request.
+func (s *Server) background(ctx context.Context) {
+	go s.usage.Run(ctx)
+	trim := time.NewTicker(trimEvery)
+	defer trim.Stop()
+	for {
+		if err := s.trail.Trim(ctx, s.clock.Now()); err != nil && ctx.Err() == nil {
+			s.log.Warn("the trail was not trimmed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-trim.C:
+		}
+	}
+}
+
+// Close releases what the server holds. Run does it by itself.
+func (s *Server) Close() error {
+	var errs []error
+	if s.listener != nil {
+		_ = s.listener.Close()
+	}
+	if s.admin != nil {
+		_ = s.admin.Close()
+	}
+	if s.local != nil {
+		s.local.Close()
+	}
+	if s.trail != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), s.config.Drain)
+		errs = append(errs, s.trail.Close(ctx))
+		cancel()
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// URL is the address that clients use as their endpoint.
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.config.TLSCert != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + s.listener.Addr().String()
+}
+
+// AdminURL is the address of metrics, or empty.
+func (s *Server) AdminURL() string {
+	if s.admin == nil {
+		return ""
+	}
+	return "http://" + s.admin.Addr().String()
+}
+
+// SocketPath is where the local owner's socket is.
+func (s *Server) SocketPath() string { return s.local.path }
+
+// ReloadCertificates reads the certificate files again; connections made from
+// now on use what they hold. On an error the old ones stay.
+func (s *Server) ReloadCertificates() error {
+	if s.certs == nil {
+		return nil
+	}
+	return s.certs.reload()
+}
+
+// Accounts are the accounts of the installation, the default one first.
+func (s *Server) Accounts() []arn.AccountID { return s.config.Accounts }
+
+func (s *Server) serveLive(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "ok\n")
+}
+
+// serveReady says whether requests can be answered: 503 names what is wrong.
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	checks := []struct {
+		name string
+		err  error
+	}{
+		{"store", s.store.View(r.Context(), func(store.Reader) error { return nil })},
+		{"trail", s.trailReady()},
+	}
+	var failing error
+	for _, c := range checks {
+		if c.err != nil {
+			failing = errors.Join(failing, fmt.Errorf("%s: not ready", c.name))
+			s.log.Warn("not ready", "check", c.name, "error", c.err)
+		}
+	}
+	if failing != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, failing)
+		return
+	}
+	if r.URL.Query().Has("verbose") {
+		for _, c := range checks {
+			fmt.Fprintf(w, "%s: ok\n", c.name)
+		}
+	}
+	_, _ = io.WriteString(w, "ready\n")
+}
+
+// trailReady is an error while audit records cannot be written.
+func (s *Server) trailReady() error {
+	if st := s.trail.Stats(); st.Failing {
+		return fmt.Errorf("%d audit records wait to be written", st.Queued)
+	}
+	return nil
+}
+
+func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, "{\"version\":%q}\n", s.config.Version)
+}
+
+// sealKey reads the seal key from where the configuration says it is.
+func (c *Config) sealKey() (keyring.SealKey, error) {
+	if c.SealKey != "" {
+		return keyring.ParseSealKey(c.SealKey)
+	}
+	key, err := keyring.ReadSealKey(c.SealKeyFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return key, fmt.Errorf("there is no seal key at %s: run `lanyard init` first, or restore the key from its backup", c.SealKeyFile)
+	}
+	return key, err
+}

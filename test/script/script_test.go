@@ -1,0 +1,326 @@
+// Package script runs the stories in *.txtar: a real server on a free port, and
+// the clients that people use, unmodified. A story reads like something a person
+// would type; the few commands that a shell would give are
+//
+//	server [flags…]        start a server and wait until it is ready; its local
+//	                       socket and endpoint are in LANYARD_SOCKET, LANYARD_ENDPOINT
+//	server stop|kill       stop it (SIGTERM), or kill it (SIGKILL)
+//	eval command…          set the variables that the command prints, as eval "$(…)"
+//	capture NAME command…  set NAME to what the command prints
+//	use VALUE              become who has these credentials: id, secret and, if any, token
+//	post PATH [JSON]       POST to the server, as curl would
+//	code FILE [STEPS]      set CODE to the present TOTP code of a seed, in server time
+package script_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base32"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/lanyard-iam/lanyard/mfa"
+)
+
+// debianCLI is the AWS CLI 2.9.19 of Debian 12, which knows no AWS_ENDPOINT_URL.
+const debianCLI = "/usr/bin/aws"
+
+// lanyard is the binary that the stories run, built once.
+var lanyard string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "lanyard-script-")
+	if err != nil {
+		panic(err)
+	}
+	lanyard = filepath.Join(dir, "lanyard")
+	build := exec.Command("go", "build", "-o", lanyard, "../../cmd/lanyard")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build lanyard:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// client is an AWS CLI to run every story with.
+type client struct {
+	name    string
+	path    string
+	wrapper string // what `aws` is, as a shell script
+}
+
+func clients(t *testing.T) []client {
+	var found []client
+	if path, err := exec.LookPath("aws"); err == nil && path != debianCLI {
+		found = append(found, client{"aws", path, "exec " + path + ` "$@"`})
+	} else {
+		t.Log("SKIPPED: no AWS CLI but Debian's is installed")
+	}
+	if _, err := os.Stat(debianCLI); err == nil {
+		found = append(found, client{"aws-2.9.19", debianCLI, "exec " + debianCLI + ` --endpoint-url "$LANYARD_ENDPOINT" "$@"`})
+	} else {
+		t.Log("SKIPPED: Debian's AWS CLI is not installed")
+	}
+	return found
+}
+
+func TestScripts(t *testing.T) {
+	for _, c := range clients(t) {
+		t.Run(c.name, func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Dir:                 ".",
+				RequireExplicitExec: true,
+				Setup:               func(env *testscript.Env) error { return setup(env, c) },
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"server":  cmdServer,
+					"eval":    cmdEval,
+					"capture": cmdCapture,
+					"use":     cmdUse,
+					"post":    cmdPost,
+					"code":    cmdCode,
+				},
+				Condition: func(name string) (bool, error) {
+					switch name {
+					case "boto3":
+						return exec.Command("python3", "-c", "import boto3").Run() == nil, nil
+					case "terraform":
+						_, err := exec.LookPath("terraform")
+						return err == nil, nil
+					case "newcli": // a client that reads AWS_ENDPOINT_URL
+						return c.path != debianCLI, nil
+					}
+					return false, fmt.Errorf("unknown condition %s", name)
+				},
+			})
+		})
+	}
+}
+
+type serverKey struct{}
+
+// process is the server of a story.
+type process struct {
+	cmd    *exec.Cmd
+	exited chan struct{}
+}
+
+func setup(env *testscript.Env, c client) error {
+	bin := filepath.Join(env.WorkDir, ".bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(bin, "aws"), []byte("#!/bin/sh\n"+c.wrapper+"\n"), 0o755); err != nil {
+		return err
+	}
+	if err := os.Symlink(lanyard, filepath.Join(bin, "lanyard")); err != nil {
+		return err
+	}
+	env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+	env.Setenv("HOME", env.WorkDir)
+	for _, name := range []string{"PYENV_ROOT", "PYENV_VERSION", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env.Setenv(name, v)
+		}
+	}
+	env.Setenv("AWS_PAGER", "")
+	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	env.Setenv("AWS_MAX_ATTEMPTS", "1")
+	env.Setenv("AWS_CONFIG_FILE", filepath.Join(env.WorkDir, ".aws-config"))
+	env.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(env.WorkDir, ".aws-credentials"))
+	env.Setenv("XDG_RUNTIME_DIR", env.WorkDir)
+	env.Values[serverKey{}] = new(process)
+	env.Defer(func() { env.Values[serverKey{}].(*process).signal(syscall.SIGKILL) })
+	return nil
+}
+
+func (p *process) signal(sig syscall.Signal) {
+	if p.cmd == nil {
+		return
+	}
+	_ = p.cmd.Process.Signal(sig)
+	<-p.exited
+	p.cmd = nil
+}
+
+// cmdServer starts and stops the server.
+func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
+	p := ts.Value(serverKey{}).(*process)
+	if len(args) == 1 && (args[0] == "stop" || args[0] == "kill") {
+		p.signal(map[string]syscall.Signal{"stop": syscall.SIGTERM, "kill": syscall.SIGKILL}[args[0]])
+		return
+	}
+	p.signal(syscall.SIGTERM)
+	socket := ts.MkAbs("lanyard.sock")
+	p.cmd = exec.Command(lanyard, append([]string{"server", "--listen", "127.0.0.1:0", "--socket", socket}, args...)...)
+	p.cmd.Dir = ts.MkAbs(".")
+	p.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("WORK"), "XDG_RUNTIME_DIR="+ts.Getenv("WORK"))
+	stderr, err := p.cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(p.cmd.Start())
+	p.exited = make(chan struct{})
+	url := make(chan string, 1)
+	var text bytes.Buffer
+	go func() {
+		lines := bufio.NewScanner(stderr)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			fmt.Fprintln(&text, lines.Text())
+			if _, after, ok := strings.Cut(lines.Text(), "Endpoint    "); ok {
+				url <- strings.TrimSpace(after)
+			}
+		}
+		_ = p.cmd.Wait()
+		close(p.exited)
+	}()
+	select {
+	case u := <-url:
+		ts.Setenv("LANYARD_ENDPOINT", u)
+		ts.Setenv("LANYARD_SOCKET", socket)
+		for _, s := range []string{"IAM", "STS", "CLOUDTRAIL"} {
+			ts.Setenv("AWS_ENDPOINT_URL_"+s, u)
+		}
+		if neg {
+			ts.Fatalf("the server started")
+		}
+	case <-p.exited:
+		p.cmd = nil
+		ts.Logf("%s", text.String())
+		if !neg {
+			ts.Fatalf("the server did not start")
+		}
+	case <-time.After(30 * time.Second):
+		ts.Fatalf("the server is not ready after 30 s")
+	}
+}
+
+func run(ts *testscript.TestScript, neg bool, args []string) string {
+	if len(args) == 0 {
+		ts.Fatalf("which command?")
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if path := filepath.Join(dir, args[0]); !strings.Contains(args[0], "/") {
+			if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
+				cmd = exec.Command(path, args[1:]...)
+				break
+			}
+		}
+	}
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = environ(ts)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	ts.Logf("%s%s", stdout.String(), stderr.String())
+	if (err != nil) != neg {
+		ts.Fatalf("%s: %v", strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(stdout.String())
+}
+
+// environ is the environment of the story, as far as its commands need it.
+func environ(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range []string{
+		"PATH", "HOME", "WORK", "TMPDIR", "PYENV_ROOT", "PYENV_VERSION", "XDG_RUNTIME_DIR",
+		"LANYARD_ENDPOINT", "LANYARD_SOCKET", "LANYARD_DATA",
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
+		"AWS_PAGER", "AWS_EC2_METADATA_DISABLED", "AWS_MAX_ATTEMPTS", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+		"AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_CLOUDTRAIL",
+	} {
+		if v := ts.Getenv(name); v != "" {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+func cmdEval(ts *testscript.TestScript, neg bool, args []string) {
+	for line := range strings.Lines(run(ts, neg, args)) {
+		line = strings.TrimSpace(line)
+		if name, ok := strings.CutPrefix(line, "unset "); ok {
+			ts.Setenv(name, "")
+			continue
+		}
+		name, value, ok := strings.Cut(strings.TrimPrefix(line, "export "), "=")
+		if !ok {
+			ts.Fatalf("not an assignment: %s", line)
+		}
+		ts.Setenv(name, strings.Trim(value, "'"))
+	}
+}
+
+func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: capture NAME command…")
+	}
+	ts.Setenv(args[0], run(ts, neg, args[1:]))
+}
+
+func cmdUse(ts *testscript.TestScript, neg bool, args []string) {
+	fields := strings.Fields(strings.Join(args, " "))
+	if neg || len(fields) < 2 || len(fields) > 3 {
+		ts.Fatalf("usage: use 'ID SECRET [TOKEN]'")
+	}
+	ts.Setenv("AWS_ACCESS_KEY_ID", fields[0])
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", fields[1])
+	ts.Setenv("AWS_SESSION_TOKEN", "")
+	if len(fields) == 3 {
+		ts.Setenv("AWS_SESSION_TOKEN", fields[2])
+	}
+	if ts.Getenv("AWS_DEFAULT_REGION") == "" {
+		ts.Setenv("AWS_DEFAULT_REGION", "us-east-1")
+	}
+}
+
+func cmdPost(ts *testscript.TestScript, neg bool, args []string) {
+	body := ""
+	if len(args) == 2 {
+		body = args[1]
+	}
+	resp, err := http.Post(ts.Getenv("LANYARD_ENDPOINT")+args[0], "application/json", strings.NewReader(body))
+	ts.Check(err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Logf("%s %s", resp.Status, text)
+	if (resp.StatusCode != http.StatusOK) != neg {
+		ts.Fatalf("POST %s: %s %s", args[0], resp.Status, text)
+	}
+}
+
+// cmdCode sets CODE to a TOTP code, in the server's time: a development server
+// tells it, another one has the machine's.
+func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
+	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(strings.TrimSpace(ts.ReadFile(args[0])), "="))
+	ts.Check(err)
+	steps := 0
+	if len(args) > 1 {
+		steps, err = strconv.Atoi(args[1])
+		ts.Check(err)
+	}
+	now := time.Now()
+	if resp, err := http.Get(ts.Getenv("LANYARD_ENDPOINT") + "/_lanyard/clock"); err == nil {
+		defer resp.Body.Close()
+		var clock struct{ Now time.Time }
+		if resp.StatusCode == http.StatusOK && json.NewDecoder(resp.Body).Decode(&clock) == nil {
+			now = clock.Now
+		}
+	}
+	ts.Setenv("CODE", mfa.Code(seed, mfa.StepAt(now)+int64(steps)))
+}
