@@ -173,9 +173,16 @@ func (h *Handler) identifyQuery(x *exchange) (string, error) {
 		}
 		return "", &service.Error{Code: "MissingAction", Status: http.StatusBadRequest, Message: "The request is missing an Action parameter."}
 	}
+	if !isName(action) {
+		// It goes no further: not into an answer, a record or a log line.
+		return "", &service.Error{Code: "InvalidAction", Status: http.StatusBadRequest, Message: "The Action parameter is not the name of an operation."}
+	}
 	if version != x.service.Version {
-		if version == "" {
+		switch {
+		case version == "":
 			version = "NO_VERSION_SPECIFIED"
+		case len(version) > len("2011-06-15"):
+			version = version[:len("2011-06-15")]
 		}
 		return "", &service.Error{Code: "InvalidAction", Status: http.StatusBadRequest,
 			Message: fmt.Sprintf("Could not find operation %s for version %s", action, version)}
@@ -184,6 +191,16 @@ func (h *Handler) identifyQuery(x *exchange) (string, error) {
 		return "", x.service.unknownOperation(action)
 	}
 	return action, nil
+}
+
+// isName tells whether s could be the name of an operation.
+func isName(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
 }
 
 func (s *Services) names() string {
