@@ -110,7 +110,7 @@ func (h *Handler) open(r *http.Request) *exchange {
 		SourceIP:  sourceIP(r),
 		UserAgent: r.UserAgent(),
 		Referer:   r.Referer(),
-		Secure:    tlsState(r) != nil,
+		Secure:    r.TLS != nil,
 		Region:    h.Region,
 		Partition: arn.PartitionOf(h.Region),
 	}

@@ -1,7 +1,6 @@
 package endpoint
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/internal/strict"
 	"github.com/lanyard-iam/lanyard/protocol"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/sigv4"
@@ -44,6 +44,10 @@ func (c *claim) authentication(h *Handler, x *exchange) authn.Attempt {
 // more than that needs; from its end on, errors speak the request's protocol.
 func (h *Handler) identify(x *exchange) error {
 	r := x.http
+	if err := strict.CheckTarget(r.RequestURI); err != nil {
+		x.protocol = protocol.Query
+		return &service.Error{Code: "MalformedQueryString", Status: http.StatusBadRequest, Message: "The request target is malformed: " + err.Error()}
+	}
 	// The target decides the protocol, so that every later error is readable.
 	target := r.Header.Values("X-Amz-Target")
 	x.protocol = protocol.Query
@@ -211,27 +215,8 @@ func (s *Services) names() string {
 	return strings.Join(names, ", ")
 }
 
-// contextKey finds the TLS connection that the listener's strict HTTP filter
-// hides from net/http.
-type contextKey struct{}
-
-// WithTLS makes a TLS connection known to the requests that arrive on it, for
-// http.Server.ConnContext.
-func WithTLS(ctx context.Context, conn *tls.Conn) context.Context {
-	return context.WithValue(ctx, contextKey{}, conn)
-}
-
-// tlsState is the state of the request's TLS connection, nil on plain HTTP.
-func tlsState(r *http.Request) *tls.ConnectionState {
-	if conn, ok := r.Context().Value(contextKey{}).(*tls.Conn); ok {
-		state := conn.ConnectionState()
-		return &state
-	}
-	return r.TLS
-}
-
 func tlsDetails(r *http.Request) *audit.TLSDetails {
-	state := tlsState(r)
+	state := r.TLS
 	if state == nil {
 		return nil
 	}

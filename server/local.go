@@ -153,6 +153,9 @@ func checkOwned(dir string) error {
 	if err := unix.Stat(dir, &st); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
+	if st.Mode&unix.S_ISVTX != 0 {
+		return nil // a sticky directory such as /tmp: only owners replace their files
+	}
 	if int(st.Uid) != os.Getuid() {
 		return fmt.Errorf("%s belongs to another user", dir)
 	}

@@ -17,6 +17,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
+	refused  prometheus.Counter
 	observed map[string]map[string]*observedOperation
 	unknown  *observedOperation
 }
@@ -42,9 +43,13 @@ func newMetrics(s *Server) *metrics {
 			Help:    "Time from the first byte read to the last byte written.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5},
 		}, []string{"service"}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "lanyard_malformed_requests_total",
+			Help: "Requests that are not acceptable HTTP, answered 400 before anything looked at them.",
+		}),
 		observed: make(map[string]map[string]*observedOperation),
 	}
-	m.registry.MustRegister(m.requests, m.latency,
+	m.registry.MustRegister(m.requests, m.latency, m.refused,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -153,7 +153,7 @@ func (s *Server) makeServices() error {
 	s.iam, err = iam.New(iam.Config{
 		Ring:      s.ring,
 		Markers:   service.NewMarkers(s.key("list markers")),
-		Passwords: password.NewHasher(runtime.NumCPU()),
+		Passwords: password.NewHasher(password.Recommended(), runtime.NumCPU()),
 		Managed:   s.managed,
 		Limits:    s.config.Limits,
 	})
@@ -309,7 +309,6 @@ func (s *Server) Run(ctx context.Context) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnContext:       connContext,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	servers := []*http.Server{main}
@@ -319,7 +318,7 @@ func (s *Server) Run(ctx context.Context) error {
 			failed <- err
 		}
 	}
-	go serve(main, strict.NewListener(wire))
+	go serve(main, &strict.Listener{Listener: wire, Refused: s.refused})
 	local := &http.Server{Handler: s.localHandler(), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, ConnContext: peerContext}
 	servers = append(servers, local)
 	go serve(local, s.local.Listener)
@@ -344,6 +343,12 @@ func (s *Server) Run(ctx context.Context) error {
 	stop()
 	<-done
 	return errors.Join(err, s.Close())
+}
+
+// refused is told of requests that the strict HTTP profile did not let through.
+func (s *Server) refused(from net.Addr, why strict.Violation) {
+	s.metrics.refused.Inc()
+	s.log.Debug("malformed HTTP", "from", from.String(), "violation", why)
 }
 
 // background does what is not an answer to a request.

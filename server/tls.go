@@ -1,14 +1,10 @@
 package server
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
 	"sync/atomic"
-
-	"github.com/lanyard-iam/lanyard/endpoint"
-	"github.com/lanyard-iam/lanyard/internal/strict"
 )
 
 // certificates serves the certificate of two PEM files, which may be replaced
@@ -39,16 +35,4 @@ func (c *certificates) listener(inner net.Listener) net.Listener {
 		NextProtos:     []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	})
-}
-
-// connContext makes the TLS state of a connection known to its requests:
-// net/http sees the strict filter around it and not the tls.Conn.
-func connContext(ctx context.Context, c net.Conn) context.Context {
-	if s, ok := c.(*strict.Conn); ok {
-		c = s.NetConn()
-	}
-	if t, ok := c.(*tls.Conn); ok {
-		return endpoint.WithTLS(ctx, t)
-	}
-	return ctx
 }
