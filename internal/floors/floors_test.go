@@ -17,6 +17,7 @@ import (
 var floors = [][]string{
 	{"arn", "internal/cache", "internal/strict", "internal/password", "keyring"},
 	{"policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
+	{"constraint/gen"},
 	{"store"},
 	{"store/internal/..."},
 	{"store/memory", "store/sqlite"},
