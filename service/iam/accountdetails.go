@@ -30,7 +30,10 @@ func (s *Service) GetAccountAuthorizationDetails(c *service.Call, in *iam.GetAcc
 	if err != nil {
 		return nil, err
 	}
-	out := &iam.GetAccountAuthorizationDetailsOutput{IsTruncated: page.IsTruncated, Marker: page.Marker}
+	out := &iam.GetAccountAuthorizationDetailsOutput{
+		UserDetailList: []types.UserDetail{}, GroupDetailList: []types.GroupDetail{}, RoleDetailList: []types.RoleDetail{}, Policies: []types.ManagedPolicyDetail{},
+		IsTruncated: page.IsTruncated, Marker: page.Marker,
+	}
 	for _, d := range page.Items {
 		switch {
 		case d.user != nil:

@@ -87,7 +87,7 @@ func (s *Service) ListPolicies(c *service.Call, in *iam.ListPoliciesInput) (*iam
 	if err != nil {
 		return nil, err
 	}
-	out := &iam.ListPoliciesOutput{IsTruncated: page.IsTruncated, Marker: page.Marker}
+	out := &iam.ListPoliciesOutput{Policies: []types.Policy{}, IsTruncated: page.IsTruncated, Marker: page.Marker}
 	for _, m := range page.Items {
 		out.Policies = append(out.Policies, m.toListed(c))
 	}
@@ -239,7 +239,10 @@ func (s *Service) ListEntitiesForPolicy(c *service.Call, in *iam.ListEntitiesFor
 	if err != nil {
 		return nil, err
 	}
-	out := &iam.ListEntitiesForPolicyOutput{IsTruncated: page.IsTruncated, Marker: page.Marker}
+	out := &iam.ListEntitiesForPolicyOutput{
+		PolicyUsers: []types.PolicyUser{}, PolicyGroups: []types.PolicyGroup{}, PolicyRoles: []types.PolicyRole{},
+		IsTruncated: page.IsTruncated, Marker: page.Marker,
+	}
 	for _, b := range page.Items {
 		switch b.kind {
 		case identity.TypeUser:

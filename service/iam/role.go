@@ -96,7 +96,7 @@ func (s *Service) ListRoles(c *service.Call, in *iam.ListRolesInput) (*iam.ListR
 	if err != nil {
 		return nil, err
 	}
-	out := &iam.ListRolesOutput{IsTruncated: page.IsTruncated, Marker: page.Marker}
+	out := &iam.ListRolesOutput{Roles: []types.Role{}, IsTruncated: page.IsTruncated, Marker: page.Marker}
 	for _, r := range page.Items {
 		listed, err := toListedRole(c, r)
 		if err != nil {
