@@ -92,8 +92,48 @@ func benchmarkDecide(b *testing.B, n int) {
 	}
 }
 
+// TestDecideAllocatesNothing: the hot path leaves no garbage.
+func TestDecideAllocatesNothing(t *testing.T) {
+	var ctx Context
+	fillBenchContext(&ctx, time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
+	in := &Inputs{Identity: benchSet(t, 50), Boundary: benchSet(t, 10)}
+	req := &Request{Caller: benchCaller(), Action: "s3:GetObject", Resource: "arn:aws:s3:::bucket-0000/x", Context: &ctx}
+	if n := testing.AllocsPerRun(100, func() { Evaluate(req, in, nil) }); n != 0 {
+		t.Errorf("a decision allocates %v times", n)
+	}
+	now := time.Now()
+	if n := testing.AllocsPerRun(100, func() { ctx.Reset(); fillBenchContext(&ctx, now) }); n != 0 {
+		t.Errorf("filling a context again allocates %v times", n)
+	}
+}
+
 func BenchmarkDecide50(b *testing.B)   { benchmarkDecide(b, 50) }
 func BenchmarkDecide1000(b *testing.B) { benchmarkDecide(b, 1000) }
+
+// BenchmarkDecideSameAction1000: all statements are about the action asked for,
+// each on a resource of its own.
+func BenchmarkDecideSameAction1000(b *testing.B) {
+	var docs []Attached
+	for i := range 1000 {
+		doc, err := Parse(fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject",
+			"Resource":"arn:aws:s3:::bucket-%04d/*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}}`, i), ManagedPolicy)
+		if err != nil {
+			b.Fatal(err)
+		}
+		docs = append(docs, Attached{Source{ID: fmt.Sprint(i)}, doc})
+	}
+	var ctx Context
+	fillBenchContext(&ctx, time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
+	in := &Inputs{Identity: NewSet(docs)}
+	req := &Request{Caller: benchCaller(), Action: "s3:GetObject", Resource: "arn:aws:s3:::bucket-0707/k", Context: &ctx}
+	if d := Evaluate(req, in, nil); !d.Allowed {
+		b.Fatal(d.Message(req))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		Evaluate(req, in, nil)
+	}
+}
 
 // BenchmarkDecideLayers decides with every layer present.
 func BenchmarkDecideLayers(b *testing.B) {

@@ -32,7 +32,7 @@ var (
 	someResources = []string{
 		"*", "arn:aws:iam::111122223333:user/alice", "arn:aws:iam::444455556666:user/bob", "arn:aws:iam::111122223333:role/R",
 		"arn:aws:s3:::bucket/blue/x", "arn:aws:s3:::bucket/none/x:y", "arn:aws:s3:::bucket/a", "arn:aws:s3:::bucket/*", "arn:aws:s3:::alice/x",
-		"arn:aws:s3:::bucket/é", "arn:aws:s3::bucket", "",
+		"arn:aws:s3:::bucket/", "arn:aws:s3:::bucket/é", "arn:aws:s3::bucket", "",
 	}
 	someStrings    = []string{"alice", "Alice", "blue", "*", "a*", "a?ice", "", "${aws:username}", "true", "é", "É", "al", "10.1.2.3", "7"}
 	somePatterns   = append([]string{"${aws:username}", "x${aws:PrincipalTag/team}*", "${*}", "${aws:PrincipalTag/team, 'blue'}", "*${aws:username}*e", "É"}, someStrings[:7]...)
@@ -507,6 +507,54 @@ func TestTraceAgrees(t *testing.T) {
 		back.Render(&two)
 		if one.String() != two.String() {
 			t.Fatalf("a stored trace reads otherwise:\n%s\n%s", one.String(), two.String())
+		}
+	})
+}
+
+// The prefix table finds what trying every key finds.
+func TestPrefixTable(t *testing.T) {
+	text := rapid.StringMatching(`(common-start/)?[ab]{0,12}`)
+	rapid.Check(t, func(t *rapid.T) {
+		keys := rapid.SliceOfNDistinct(text, 0, 12, rapid.ID).Draw(t, "keys")
+		table := newPrefixTable(slices.Clone(keys))
+		for range 10 {
+			s := text.Draw(t, "text")
+			var want, got []string
+			for _, key := range keys {
+				if strings.HasPrefix(s, key) {
+					want = append(want, key)
+				}
+			}
+			for i := longest(&table, s); i >= 0; i = table.parents[i] {
+				got = append(got, table.keys[i])
+			}
+			slices.SortFunc(want, func(a, b string) int { return len(b) - len(a) })
+			if !slices.Equal(got, want) {
+				t.Fatalf("prefixes of %q among %q: got %q, want %q", s, keys, got, want)
+			}
+		}
+	})
+}
+
+// The two glob matchers agree with the textbook table, ? after literal text and
+// before characters of several bytes included.
+func TestGlob(t *testing.T) {
+	pattern, value := rapid.StringMatching(`[ab?*é]{0,10}`), rapid.StringMatching(`[abé]{0,14}`)
+	rapid.Check(t, func(t *rapid.T) {
+		for range 20 {
+			p, s := pattern.Draw(t, "pattern"), value.Draw(t, "value")
+			want := refGlob(refLiteral(p, true), s)
+			if got := matchGlob(p, s); got != want {
+				t.Fatalf("matchGlob(%q, %q) = %v", p, s, got)
+			}
+			compiled, err := parseTemplate(p, true)
+			if err != nil || compiled.match(s, nil, false) != want {
+				t.Fatalf("template %q on %q: not %v (%v)", p, s, want, err)
+			}
+			p, s = strings.ReplaceAll(p, "é", "c"), strings.ReplaceAll(s, "é", "c") // actions are ASCII
+			if got := matchAction(strings.ToUpper(p), []byte(s)); got != want {
+				t.Fatalf("matchAction(%q, %q) = %v", p, s, got)
+			}
 		}
 	})
 }

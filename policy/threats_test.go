@@ -52,6 +52,11 @@ func TestT101_DuplicateKeys(t *testing.T) {
 	accept(t, ManagedPolicy, managed(fmt.Sprintf(block, strings.Join(many, ","))))
 	refuse(t, ManagedPolicy, managed(fmt.Sprintf(block, strings.Join(append(many, `"k3":"false"`), ","))))
 	refuse(t, ManagedPolicy, managed(fmt.Sprintf(block, strings.Join(append(many, `"K3":"false"`), ","))))
+	for i := range many {
+		if _, err := readJSON("{" + strings.Join(append(many, many[i]), ",") + "}"); err == nil {
+			t.Errorf("%s stands twice, and was accepted", many[i])
+		}
+	}
 }
 
 func TestT102_ElementNamesInAnotherCase(t *testing.T) {
@@ -228,6 +233,7 @@ func TestT111_UndefinedVariables(t *testing.T) {
 		{`"StringLike":{"k":"*${absent}*"}`, keys{"k": "x"}, false},
 		{`"StringEquals":{"k":"${absent, 'x'}"}`, keys{"k": "x"}, true},
 		{`"StringEquals":{"k":"${l}"}`, keys{"k": "x", "l": []string{"x"}}, false},
+		{`"StringEquals":{"k":"x${l}"}`, keys{"k": "x", "l": []string{"x"}}, false},
 		{`"StringNotEquals":{"k":["${absent}","x"]}`, keys{"k": "x"}, false},
 	})
 }
