@@ -1,12 +1,12 @@
 package endpoint
 
 import (
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
 
+	"github.com/google/uuid"
 	"github.com/lanyard-iam/lanyard/protocol"
 	"github.com/lanyard-iam/lanyard/sigv4"
 )
@@ -117,22 +117,9 @@ func (x *exchange) operationName() string {
 	return x.op.Name
 }
 
-// NewRequestID makes a random UUID (RFC 9562, version 4). Randomness that fails
-// yields zeros: a request without a unique id is still answered.
+// NewRequestID makes a random UUID. Randomness that fails yields zeros: a request
+// without a unique id is still answered.
 func NewRequestID(rand io.Reader) string {
-	var b [16]byte
-	_, _ = io.ReadFull(rand, b[:])
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	var s [36]byte
-	hex.Encode(s[0:8], b[0:4])
-	s[8] = '-'
-	hex.Encode(s[9:13], b[4:6])
-	s[13] = '-'
-	hex.Encode(s[14:18], b[6:8])
-	s[18] = '-'
-	hex.Encode(s[19:23], b[8:10])
-	s[23] = '-'
-	hex.Encode(s[24:36], b[10:16])
-	return string(s[:])
+	id, _ := uuid.NewRandomFromReader(rand)
+	return id.String()
 }
