@@ -1,10 +1,41 @@
 package session
 
 import (
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/lanyard-iam/lanyard/identity"
 )
+
+func TestParseRefuses(t *testing.T) {
+	s := &Session{Kind: Role, Account: "123456789012", Issued: time.Unix(1, 0), Expires: time.Unix(2, 0), PolicyARNs: []string{"a"}, Tags: []identity.Tag{{Key: "k", Value: "v"}}}
+	b, err := s.append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(b)
+	if _, ok := parse(good); !ok {
+		t.Fatal("a good encoding is refused")
+	}
+	refused := func(what, text string) {
+		t.Helper()
+		if s, ok := parse(text); ok || s != nil {
+			t.Errorf("%s: %+v", what, s)
+		}
+	}
+	for n := range len(good) {
+		refused(fmt.Sprintf("cut to %d bytes", n), good[:n])
+	}
+	refused("something behind it", good+"\x00")
+	refused("an unknown flag", good[:1]+"\x80"+good[2:])
+	refused("an account of 13 digits", good[:18]+"\xff\xff\xff\xff\xff"+good[23:])
+	tagFlags := len(good) - 5 // flags, length, k, length, v
+	refused("an unknown flag of a tag", good[:tagFlags]+"\x02"+good[tagFlags+1:])
+	refused("a length that overflows", strings.Repeat("\xff", 64))
+}
 
 // parse reads only what a token key has sealed; all the same it must cope with
 // anything, since a bug in an older release may have sealed anything.

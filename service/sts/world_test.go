@@ -20,6 +20,7 @@ import (
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/awsmanaged"
+	"github.com/lanyard-iam/lanyard/constraint"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/keyring"
 	"github.com/lanyard-iam/lanyard/mfa"
@@ -40,8 +41,8 @@ const (
 const allowAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
 
 // world is an installation with a clock that stands still until it is moved. Its
-// requests take the way of package endpoint: parameters aside, what an operation
-// needs is asked of the real policy engine, inside the transaction.
+// requests take the way of package endpoint: what kind of credentials may call,
+// limits of parameters, and then, inside the transaction, the real policy engine.
 type world struct {
 	t        testing.TB
 	now      time.Time
@@ -53,6 +54,7 @@ type world struct {
 	mfa      *authn.MFA
 	authz    *authz.Authorizer
 	messages *authz.Messages
+	limits   *constraint.Table
 	ops      map[string]service.Operation
 	// event is the audit record of the latest request.
 	event *audit.Event
@@ -67,6 +69,8 @@ func newWorld(t testing.TB) *world {
 	w.ring, err = keyring.New(seal, w.rand, w.now)
 	w.must(err)
 	managed, err := awsmanaged.Load()
+	w.must(err)
+	w.limits, err = constraint.New("sts")
 	w.must(err)
 	w.sessions = &session.Codec{Ring: w.ring}
 	w.mfa = &authn.MFA{Ring: w.ring}
@@ -250,6 +254,9 @@ func (w *world) call(p *authn.Principal, name string, in any) (any, error) {
 	op := w.ops[name]
 	w.event = &audit.Event{ID: "event", Time: w.now, Account: p.Account}
 	if err := authz.Permitted(p, "sts", name); err != nil {
+		return nil, err
+	}
+	if err := w.limits.Validate(name, in); err != nil {
 		return nil, err
 	}
 	c := &service.Call{
