@@ -5,7 +5,6 @@ import (
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/authn"
-	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/policy"
 )
 
@@ -15,29 +14,12 @@ import (
 // "MFA keys per credential kind").
 //
 // Source: IAM User Guide, "AWS global condition context keys".
-func fill(c *policy.Context, p *authn.Principal, tags []identity.Tag, check *Check, owner arn.AccountID, env *Environment) {
+func fill(c *policy.Context, p *authn.Principal, tags []principalTag, check *Check, owner arn.AccountID, env *Environment) {
 	c.Reset()
-
-	c.SetTime("aws:CurrentTime", env.Now)
-	c.SetInt("aws:EpochTime", env.Now.Unix())
-	c.SetBool("aws:SecureTransport", env.Secure)
-	c.SetString("aws:UserAgent", env.UserAgent)
-	c.SetString("aws:RequestedRegion", env.Region)
-	if env.SourceIP.IsValid() {
-		c.SetIP("aws:SourceIp", env.SourceIP)
-	}
-	if env.Referer != "" {
-		c.SetString("aws:referer", env.Referer)
-	}
-	c.SetBool("aws:ViaAWSService", false)
-	c.SetString("aws:ResourceAccount", string(owner))
-
-	fillPrincipal(c, p, tags)
 	mfaStated := false
 	for i := range check.Keys {
 		k := &check.Keys[i]
-		switch k.Name {
-		case "aws:MultiFactorAuthPresent":
+		if k.Name == "aws:MultiFactorAuthPresent" {
 			mfaStated = true
 		}
 		if k.Multi {
@@ -52,21 +34,40 @@ func fill(c *policy.Context, p *authn.Principal, tags []identity.Tag, check *Che
 			c.SetInt("aws:MultiFactorAuthAge", int64(env.Now.Sub(p.MFATime).Seconds()))
 		}
 	}
+
+	c.SetTime("aws:CurrentTime", env.Now)
+	c.SetInt("aws:EpochTime", env.Now.Unix())
+	c.SetBool("aws:SecureTransport", env.Secure)
+	c.SetString("aws:UserAgent", env.UserAgent)
+	c.SetString("aws:RequestedRegion", env.Region)
+	if env.SourceIP.IsValid() {
+		c.SetIP("aws:SourceIp", env.SourceIP)
+	}
+	if env.Referer != "" {
+		c.SetString("aws:referer", env.Referer)
+	}
+	c.SetBool("aws:ViaAWSService", false)
+	if owner != "" {
+		c.SetString("aws:ResourceAccount", string(owner))
+	}
+	fillPrincipal(c, p, tags)
 }
 
 // fillPrincipal sets what is known of the caller. See "Principal-derived values"
 // in the IAM User Guide's page on policy variables.
-func fillPrincipal(c *policy.Context, p *authn.Principal, tags []identity.Tag) {
+func fillPrincipal(c *policy.Context, p *authn.Principal, tags []principalTag) {
 	if p.Kind == authn.Anonymous {
 		c.SetString("aws:PrincipalAccount", "anonymous")
 		c.SetString("aws:PrincipalType", "Anonymous")
 		c.SetString("aws:userid", "anonymous")
 		return
 	}
-	c.SetString("aws:PrincipalArn", p.PrincipalARN)
-	c.SetString("aws:PrincipalAccount", string(p.Account))
 	c.SetBool("aws:PrincipalIsAWSService", p.Kind == authn.Service)
-	c.SetString("aws:userid", p.UserID)
+	if p.Kind != authn.Service { // which has neither account nor id
+		c.SetString("aws:PrincipalArn", p.PrincipalARN)
+		c.SetString("aws:PrincipalAccount", string(p.Account))
+		c.SetString("aws:userid", p.UserID)
+	}
 	switch p.Kind {
 	case authn.Root:
 		c.SetString("aws:PrincipalType", "Account")
@@ -82,7 +83,7 @@ func fillPrincipal(c *policy.Context, p *authn.Principal, tags []identity.Tag) {
 		c.SetStrings("aws:PrincipalServiceNamesList", []string{p.Name})
 	}
 	for _, t := range tags {
-		c.SetString("aws:PrincipalTag/"+t.Key, t.Value)
+		c.SetString(t.key, t.value)
 	}
 	if s := p.Session; s != nil {
 		for _, t := range s.Tags { // session tags override those of the role or user

@@ -51,21 +51,29 @@ const (
 // belongs to another account. Which of these is not told.
 var ErrMessage = errors.New("authz: invalid authorization message")
 
-// Seal encodes why a request was denied. A message whose trace would make it
-// longer than STS accepts carries the decision without the trace.
+// Seal encodes why a request was denied. A message that would be longer than STS
+// accepts leaves out first the trace, then the condition keys and statements.
 func (m *Messages) Seal(account arn.AccountID, trace *policy.Trace) (string, error) {
 	d := newDecoded(trace)
-	for {
+	for _, shorten := range []func(){
+		func() {},
+		func() { d.Trace = nil },
+		func() { d.Context.Conditions, d.MatchedStatements = list[keyseen](), list[matched]() },
+	} {
+		shorten()
 		text, err := json.Marshal(d)
 		if err != nil {
 			return "", fmt.Errorf("encode authorization message: %w", err)
 		}
+		if len(text) > maxDecodedMessage {
+			continue
+		}
 		sealed, err := m.seal(account, text)
-		if err != nil || len(sealed) <= maxEncodedMessage || d.Trace == nil {
+		if err != nil || len(sealed) <= maxEncodedMessage {
 			return sealed, err
 		}
-		d.Trace = nil
 	}
+	return "", fmt.Errorf("authorization message is longer than %d characters", maxEncodedMessage)
 }
 
 func (m *Messages) seal(account arn.AccountID, text []byte) (string, error) {
@@ -90,7 +98,8 @@ func (m *Messages) seal(account arn.AccountID, text []byte) (string, error) {
 // Open decodes a message that Seal made for the same account; the result is the
 // JSON that DecodeAuthorizationMessage returns. Anything else is ErrMessage.
 func (m *Messages) Open(account arn.AccountID, message string) (string, error) {
-	if len(message) > maxEncodedMessage {
+	// The decoder would skip line breaks, which makes a second spelling.
+	if len(message) > maxEncodedMessage || strings.ContainsAny(message, "\r\n") {
 		return "", ErrMessage
 	}
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(message)

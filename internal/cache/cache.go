@@ -13,32 +13,32 @@ const shards = 16
 // full it becomes the old one and the old one is dropped, so that what is used
 // often stays and at most limit entries are held; there is no list to maintain on
 // a hit.
-type Cache[V any] struct {
+type Cache[K comparable, V any] struct {
 	seed   maphash.Seed
-	shards [shards]shard[V]
+	shards [shards]shard[K, V]
 	limit  int // per generation and shard
 }
 
-type shard[V any] struct {
+type shard[K comparable, V any] struct {
 	mu         sync.RWMutex
-	young, old map[string]V
+	young, old map[K]V
 }
 
 // New makes a cache of at most limit entries.
-func New[V any](limit int) *Cache[V] {
-	c := &Cache[V]{seed: maphash.MakeSeed(), limit: max(1, limit/(2*shards))}
+func New[K comparable, V any](limit int) *Cache[K, V] {
+	c := &Cache[K, V]{seed: maphash.MakeSeed(), limit: max(1, limit/(2*shards))}
 	for i := range c.shards {
-		c.shards[i].young = make(map[string]V)
+		c.shards[i].young = make(map[K]V)
 	}
 	return c
 }
 
-func (c *Cache[V]) shard(key string) *shard[V] {
-	return &c.shards[maphash.String(c.seed, key)%shards]
+func (c *Cache[K, V]) shard(key K) *shard[K, V] {
+	return &c.shards[maphash.Comparable(c.seed, key)%shards]
 }
 
 // Get returns what is kept under key.
-func (c *Cache[V]) Get(key string) (V, bool) {
+func (c *Cache[K, V]) Get(key K) (V, bool) {
 	s := c.shard(key)
 	s.mu.RLock()
 	v, ok := s.young[key]
@@ -55,13 +55,13 @@ func (c *Cache[V]) Get(key string) (V, bool) {
 }
 
 // Put keeps v under key.
-func (c *Cache[V]) Put(key string, v V) {
+func (c *Cache[K, V]) Put(key K, v V) {
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.young) >= c.limit {
 		if _, ok := s.young[key]; !ok {
-			s.old, s.young = s.young, make(map[string]V)
+			s.old, s.young = s.young, make(map[K]V)
 		}
 	}
 	delete(s.old, key)
@@ -69,7 +69,7 @@ func (c *Cache[V]) Put(key string, v V) {
 }
 
 // Delete forgets what is kept under key.
-func (c *Cache[V]) Delete(key string) {
+func (c *Cache[K, V]) Delete(key K) {
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *Cache[V]) Delete(key string) {
 }
 
 // Len is how many entries are held.
-func (c *Cache[V]) Len() int {
+func (c *Cache[K, V]) Len() int {
 	n := 0
 	for i := range c.shards {
 		s := &c.shards[i]

@@ -9,7 +9,7 @@ import (
 )
 
 func TestHoldsNoMoreThanItsLimit(t *testing.T) {
-	c := cache.New[int](1000)
+	c := cache.New[string, int](1000)
 	for i := range 100_000 {
 		c.Put(fmt.Sprint(i), i)
 	}
@@ -19,7 +19,7 @@ func TestHoldsNoMoreThanItsLimit(t *testing.T) {
 }
 
 func TestWhatIsUsedStays(t *testing.T) {
-	c := cache.New[int](1000)
+	c := cache.New[string, int](1000)
 	c.Put("used", 1)
 	for i := range 100_000 {
 		c.Put(fmt.Sprint(i), i)
@@ -30,7 +30,7 @@ func TestWhatIsUsedStays(t *testing.T) {
 }
 
 func TestDeleteForgetsBothGenerations(t *testing.T) {
-	c := cache.New[int](32)
+	c := cache.New[string, int](32)
 	c.Put("k", 1)
 	for i := range 40 {
 		c.Put(fmt.Sprint(i), i)
@@ -43,7 +43,7 @@ func TestDeleteForgetsBothGenerations(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	c := cache.New[int](64)
+	c := cache.New[string, int](64)
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
