@@ -314,21 +314,21 @@ func (c *condition) holds(ctx *Context) bool {
 		}
 		return c.matches(&e.value, ctx) != c.negated
 	}
-	any, all, null := false, true, true
+	some, all, null := false, true, true
 	for _, s := range e.set {
 		m := c.matches(&value{s: s}, ctx)
 		if c.qualifier != noQualifier {
 			m = m != c.negated
 		}
-		any, all, null = any || m, all && m, null && s == ""
+		some, all, null = some || m, all && m, null && s == ""
 	}
 	switch c.qualifier {
 	case forAllValues: // a set of nothing but empty strings counts as no set
 		return all || null
 	case forAnyValue:
-		return any
+		return some
 	}
-	return any != c.negated
+	return some != c.negated
 }
 
 // nullHolds evaluates Null: true asks for an absent key, false for one that is

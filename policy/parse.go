@@ -9,31 +9,29 @@ import (
 
 // The texts of MalformedPolicyDocument.
 const (
-	msgNotJSON           = "This policy contains invalid Json"
-	msgSyntax            = "Syntax errors in policy."
-	msgVersion           = "Policy document must be version 2012-10-17 or greater."
-	msgLegacy            = "The policy failed legacy parsing"
-	msgSidUnique         = "Statement IDs (SID) in a single policy must be unique."
-	msgSidCharacters     = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
-	msgNoActions         = "Policy statement must contain actions."
-	msgNoResources       = "Policy statement must contain resources."
-	msgNoVendor          = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-	msgColons            = "Actions/Condition can contain only one colon."
-	msgVendor            = "Vendor %s is not valid"
-	msgNotARN            = `Resource %s must be in ARN format or "*".`
-	msgPartition         = `Partition "%s" is not valid for resource "%s".`
-	msgResourceVendor    = "Resource vendor must be fully qualified and cannot contain regexes."
-	msgIAMRegion         = "IAM resource %s cannot contain region information."
-	msgRegion            = "Resource %s can not contain region information."
-	msgPrincipal         = "Policy document should not specify a principal."
-	msgNoPrincipal       = "Missing required field Principal"
-	msgInvalidPrincipal  = `Invalid principal in policy: "%s":"%s"`
-	msgProhibited        = "Has prohibited field %s."
-	msgTrustActions      = "Trust Policy statement actions can only be sts:AssumeRole, sts:AssumeRoleWithSAML,  and sts:AssumeRoleWithWebIdentity"
-	version2008          = "2008-10-17"
-	version2012          = "2012-10-17"
-	prohibitedResource   = "Resource"
-	prohibitedPrincipals = "NotPrincipal"
+	msgNotJSON          = "This policy contains invalid Json"
+	msgSyntax           = "Syntax errors in policy."
+	msgVersion          = "Policy document must be version 2012-10-17 or greater."
+	msgLegacy           = "The policy failed legacy parsing"
+	msgSidUnique        = "Statement IDs (SID) in a single policy must be unique."
+	msgSidCharacters    = "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*"
+	msgNoActions        = "Policy statement must contain actions."
+	msgNoResources      = "Policy statement must contain resources."
+	msgNoVendor         = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+	msgColons           = "Actions/Condition can contain only one colon."
+	msgVendor           = "Vendor %s is not valid"
+	msgNotARN           = `Resource %s must be in ARN format or "*".`
+	msgPartition        = `Partition "%s" is not valid for resource "%s".`
+	msgResourceVendor   = "Resource vendor must be fully qualified and cannot contain regexes."
+	msgIAMRegion        = "IAM resource %s cannot contain region information."
+	msgRegion           = "Resource %s can not contain region information."
+	msgPrincipal        = "Policy document should not specify a principal."
+	msgNoPrincipal      = "Missing required field Principal"
+	msgInvalidPrincipal = `Invalid principal in policy: "%s":"%s"`
+	msgProhibited       = "Has prohibited field %s."
+	msgTrustActions     = "Trust Policy statement actions can only be sts:AssumeRole, sts:AssumeRoleWithSAML,  and sts:AssumeRoleWithWebIdentity"
+	version2008         = "2008-10-17"
+	version2012         = "2012-10-17"
 )
 
 // parser turns a document's text into a Document. It works in passes over all
@@ -54,7 +52,7 @@ type draft struct {
 	effect     *node
 	action     *element
 	resource   *element
-	principal  *element // of its values only the position is of use here
+	principal  *element // without values: they stand under their types
 	conditions *node
 }
 
@@ -297,7 +295,7 @@ func (p *parser) principals(d *draft, s *statement) *SyntaxError {
 	if e.not {
 		switch {
 		case p.kind == TrustPolicy, p.kind == ResourceControlPolicy:
-			return syntaxError(p.text, e.member.at, fmt.Sprintf(msgProhibited, prohibitedPrincipals), "use Principal")
+			return syntaxError(p.text, e.member.at, fmt.Sprintf(msgProhibited, "NotPrincipal"), "use Principal")
 		case equalFold(d.effect.text, "Allow"):
 			return p.member(e.member, "NotPrincipal with Allow would allow everyone else, anonymous callers included")
 		}
@@ -535,12 +533,12 @@ func checkAction(action string) string {
 // isTrustAction accepts the actions that a trust policy grants, and patterns
 // that match some of them and no other action of STS.
 func isTrustAction(pattern string) bool {
-	any := func(actions ...string) bool {
+	matches := func(actions ...string) bool {
 		return slices.ContainsFunc(actions, func(a string) bool { return matchAction(pattern, []byte(a)) })
 	}
-	return any("sts:assumerole", "sts:assumerolewithsaml", "sts:assumerolewithwebidentity",
+	return matches("sts:assumerole", "sts:assumerolewithsaml", "sts:assumerolewithwebidentity",
 		"sts:tagsession", "sts:setsourceidentity", "sts:setcontext") &&
-		!any("sts:assumeroot", "sts:decodeauthorizationmessage", "sts:getaccesskeyinfo", "sts:getcalleridentity",
+		!matches("sts:assumeroot", "sts:decodeauthorizationmessage", "sts:getaccesskeyinfo", "sts:getcalleridentity",
 			"sts:getdelegatedaccesstoken", "sts:getfederationtoken", "sts:getservicebearertoken",
 			"sts:getsessiontoken", "sts:getwebidentitytoken")
 }
@@ -549,7 +547,7 @@ func (p *parser) hasResources(d *draft, _ *statement) *SyntaxError {
 	switch {
 	case p.kind == TrustPolicy:
 		if d.resource != nil {
-			return syntaxError(p.text, d.resource.member.at, fmt.Sprintf(msgProhibited, prohibitedResource),
+			return syntaxError(p.text, d.resource.member.at, fmt.Sprintf(msgProhibited, "Resource"),
 				"a trust policy is about the role it belongs to")
 		}
 	case d.resource == nil || len(d.resource.values) == 0:

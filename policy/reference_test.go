@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// This is a second evaluator: slow, and written from the fact book alone over
+// This is a second evaluator: slow, and written from AWS's documentation over
 // plain decoded JSON, sharing no code with the package. Property tests and a
 // fuzz target hold the two together.
 
@@ -137,7 +137,7 @@ func refEvaluate(r refRequest, in refInputs) (Effect, Layer) {
 	if in.isTrust && len(resource.forms) == 0 {
 		return ImplicitDeny, LayerTrust
 	}
-	// The table of resource-policy principals, §8 of the facts.
+	// The table of resource-policy principals.
 	f := resource.forms
 	var e Effect
 	var l Layer
