@@ -1,7 +1,9 @@
 package sts_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,11 +13,12 @@ import (
 	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 
-	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/service/sts"
+	"github.com/lanyard-iam/lanyard/store"
 )
 
 const denyAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
@@ -223,33 +226,38 @@ func TestT302_DecodeAuthorizationMessage(t *testing.T) {
 	w := newWorld(t)
 	alice, stranger := w.user(ours, "alice", allowAll), w.user(theirs, "stranger", allowAll)
 	nobody := w.user(ours, "nobody")
-	// Any opener will do here: that messages are bound to an account is shown
-	// where they are sealed.
-	decode := func(account, message string) (string, error) {
-		if message != "sealed for "+account {
-			return "", errors.New("secret cause")
+	// What someone of the account is told who is denied something.
+	var message string
+	w.must(w.store.View(t.Context(), func(r store.Reader) error {
+		trace, err := w.authz.Explain(r, nobody, &authz.Check{Action: "iam:CreateUser", Resource: "*"}, &authz.Environment{Now: w.now})
+		if err != nil {
+			return err
 		}
-		return `{"allowed":false}`, nil
-	}
-	s := sts.New(sts.Config{Decode: func(a arn.AccountID, m string) (string, error) { return decode(string(a), m) }})
-	for _, op := range s.Operations().Operations {
-		if op.Name == "DecodeAuthorizationMessage" {
-			w.ops[op.Name] = op
-		}
-	}
+		message, err = w.messages.Seal(ours, trace)
+		return err
+	}))
 	call := func(p *authn.Principal, message string) (any, error) {
 		return w.call(p, "DecodeAuthorizationMessage", &awssts.DecodeAuthorizationMessageInput{EncodedMessage: &message})
 	}
-	out, err := call(alice, "sealed for 111111111111")
+	out, err := call(alice, message)
 	w.must(err)
-	if got := *out.(*awssts.DecodeAuthorizationMessageOutput).DecodedMessage; got != `{"allowed":false}` {
-		t.Errorf("decoded %s", got)
+	var decoded struct {
+		Allowed *bool
+		Context struct{ Action string }
 	}
-	_, err = call(stranger, "sealed for 111111111111")
+	w.must(json.Unmarshal([]byte(*out.(*awssts.DecodeAuthorizationMessageOutput).DecodedMessage), &decoded))
+	if decoded.Allowed == nil || *decoded.Allowed || decoded.Context.Action != "iam:CreateUser" {
+		t.Errorf("decoded %+v", decoded)
+	}
+	_, err = call(stranger, message)
 	w.refused("another account's", err, "InvalidAuthorizationMessageException", "Message is not valid.")
-	_, err = call(alice, "tampered")
-	w.refused("a tampered one", err, "InvalidAuthorizationMessageException", "Message is not valid.")
-	_, err = call(nobody, "sealed for 111111111111")
+	for i := range message {
+		changed := []byte(message)
+		changed[i] ^= 1
+		_, err = call(alice, string(changed))
+		w.refused(fmt.Sprintf("tampered at %d", i), err, "InvalidAuthorizationMessageException", "Message is not valid.")
+	}
+	_, err = call(nobody, message)
 	w.refused("without permission", err, "AccessDenied", "User: "+nobody.ARN+" is not authorized to perform: sts:DecodeAuthorizationMessage on resource: * because no identity-based policy allows the sts:DecodeAuthorizationMessage action")
 }
 
