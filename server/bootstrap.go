@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -36,21 +35,19 @@ const (
 )
 
 // bootstrap makes accounts that do not exist yet, each with the owner's role.
-func (s *Server) bootstrap(accounts []arn.AccountID) error {
-	return s.store.Update(context.Background(), func(tx store.Tx) error {
-		for _, id := range accounts {
-			if identity.Accounts.Has(tx, string(id)) {
-				continue
-			}
-			if err := identity.Accounts.Put(tx, &identity.Account{ID: id, Created: s.clock.Now().UTC()}, string(id)); err != nil {
-				return err
-			}
-			if err := s.makeOwnerRole(tx, id); err != nil {
-				return fmt.Errorf("account %s: %w", id, err)
-			}
+func (s *Server) bootstrap(tx store.Tx, accounts []arn.AccountID) error {
+	for _, id := range accounts {
+		if identity.Accounts.Has(tx, string(id)) {
+			continue
 		}
-		return nil
-	})
+		if err := identity.Accounts.Put(tx, &identity.Account{ID: id, Created: s.clock.Now().UTC()}, string(id)); err != nil {
+			return err
+		}
+		if err := s.makeOwnerRole(tx, id); err != nil {
+			return fmt.Errorf("account %s: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // systemCall is a call of the server itself to an operation. It is not
@@ -88,43 +85,41 @@ func (s *Server) makeOwnerRole(tx store.Tx, account arn.AccountID) error {
 }
 
 // makeFixedKey makes the administrator of --access-key, in the first account.
-func (s *Server) makeFixedKey() error {
+func (s *Server) makeFixedKey(tx store.Tx) error {
 	id, secret, err := s.config.fixedKey()
 	if err != nil {
 		return err
 	}
 	account := s.config.Accounts[0]
-	return s.store.Update(context.Background(), func(tx store.Tx) error {
-		c := s.systemCall(tx, account)
-		out, err := s.iam.CreateUser(c, &awsiam.CreateUserInput{UserName: aws.String(fixedUser), Path: aws.String(ownerPath)})
-		if err != nil {
-			return fmt.Errorf("make the user of the fixed access key: %w", err)
-		}
-		if _, err := s.iam.AttachUserPolicy(c, &awsiam.AttachUserPolicyInput{
-			UserName:  aws.String(fixedUser),
-			PolicyArn: aws.String(administratorAccess),
-		}); err != nil {
-			return err
-		}
-		sealed, err := s.ring.Seal(keyring.AccessKeySecrets, string(identity.AccessKeys.Key(id)), []byte(secret))
-		if err != nil {
-			return err
-		}
-		if err := identity.AccessKeys.Put(tx, &identity.AccessKey{
-			ID:       id,
-			Account:  account,
-			UserID:   aws.ToString(out.User.UserId),
-			UserName: identity.Fold(fixedUser),
-			Secret:   sealed,
-			Created:  c.Now,
-		}, id); err != nil {
-			return err
-		}
-		return identity.Users.Edit(tx, func(u *identity.User) error {
-			u.AccessKeys = append(u.AccessKeys, id)
-			return nil
-		}, string(account), identity.Fold(fixedUser))
-	})
+	c := s.systemCall(tx, account)
+	out, err := s.iam.CreateUser(c, &awsiam.CreateUserInput{UserName: aws.String(fixedUser), Path: aws.String(ownerPath)})
+	if err != nil {
+		return fmt.Errorf("make the user of the fixed access key: %w", err)
+	}
+	if _, err := s.iam.AttachUserPolicy(c, &awsiam.AttachUserPolicyInput{
+		UserName:  aws.String(fixedUser),
+		PolicyArn: aws.String(administratorAccess),
+	}); err != nil {
+		return err
+	}
+	sealed, err := s.ring.Seal(keyring.AccessKeySecrets, string(identity.AccessKeys.Key(id)), []byte(secret))
+	if err != nil {
+		return err
+	}
+	if err := identity.AccessKeys.Put(tx, &identity.AccessKey{
+		ID:       id,
+		Account:  account,
+		UserID:   aws.ToString(out.User.UserId),
+		UserName: identity.Fold(fixedUser),
+		Secret:   sealed,
+		Created:  c.Now,
+	}, id); err != nil {
+		return err
+	}
+	return identity.Users.Edit(tx, func(u *identity.User) error {
+		u.AccessKeys = append(u.AccessKeys, id)
+		return nil
+	}, string(account), identity.Fold(fixedUser))
 }
 
 // ownerRole finds the owner's role of an account and makes it again if someone

@@ -1,25 +1,31 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/lanyard-iam/lanyard/store"
 )
 
 // startDev makes the accounts of a development server and remembers the state to
 // which a reset returns.
 func (s *Server) startDev() error {
-	if err := s.bootstrap(s.config.Accounts); err != nil {
-		return err
-	}
-	if s.config.AccessKey != "" {
-		if err := s.makeFixedKey(); err != nil {
+	err := s.store.Update(context.Background(), func(tx store.Tx) error {
+		if err := s.bootstrap(tx, s.config.Accounts); err != nil {
 			return err
 		}
+		if s.config.AccessKey == "" {
+			return nil
+		}
+		return s.makeFixedKey(tx)
+	})
+	if err != nil {
+		return err
 	}
-	var err error
 	s.start, err = s.memory.Snapshot()
 	return err
 }

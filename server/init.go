@@ -17,8 +17,6 @@ import (
 	"github.com/lanyard-iam/lanyard/store/sqlite"
 )
 
-const databaseName = "lanyard.db"
-
 // ErrNotInitialized says that a data directory has no Lanyard in it.
 var ErrNotInitialized = errors.New("the data directory is not initialized: run `lanyard init` first")
 
@@ -61,48 +59,52 @@ type InitReport struct {
 }
 
 // Init makes a data directory with its seal key and accounts. It refuses a
-// directory that holds a Lanyard already and leaves nothing half-made: the
-// database appears under its name when it is complete.
+// directory that holds a Lanyard already. Keys and accounts come into being in one
+// transaction: an init that was interrupted can be done again.
 func Init(config Config) (InitReport, error) {
 	if len(config.Accounts) == 0 {
 		return InitReport{}, errors.New("name at least one account: --account 123456789012")
 	}
-	if err := config.Validate(); err != nil {
-		return InitReport{}, err
-	}
 	if config.Dev {
 		return InitReport{}, errors.New("--dev needs no init")
 	}
+	if err := config.Validate(); err != nil {
+		return InitReport{}, err
+	}
 	report := InitReport{DataDir: config.DataDir, SealKeyFile: config.SealKeyFile, Accounts: config.Accounts}
-	final := filepath.Join(config.DataDir, databaseName)
-	if _, err := os.Lstat(final); err == nil {
-		return report, fmt.Errorf("%s holds a Lanyard already", config.DataDir)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return report, err
-	}
-	if err := os.MkdirAll(config.DataDir, 0o700); err != nil {
-		return report, err
-	}
-	if err := checkOwned(config.DataDir); err != nil {
-		return report, err
-	}
 	s := &Server{config: config, log: config.Log, rand: random(config), clock: newClock(config)}
+	st, err := sqlite.Open(config.DataDir)
+	if err != nil {
+		return report, fmt.Errorf("make the data directory %s: %w", config.DataDir, err)
+	}
+	defer st.Close()
+	s.store = st
+	err = st.View(context.Background(), func(r store.Reader) error {
+		if rings.Has(r, ringName) {
+			return fmt.Errorf("%s holds a Lanyard already", config.DataDir)
+		}
+		return nil
+	})
+	if err != nil {
+		return report, err
+	}
 	seal, made, err := s.initSealKey()
 	if err != nil {
 		return report, err
 	}
 	report.SealKeyMade = made
-
-	staging, err := os.MkdirTemp(config.DataDir, ".init-")
-	if err != nil {
+	if s.ring, err = keyring.New(seal, s.rand, s.clock.Now()); err != nil {
 		return report, err
 	}
-	defer os.RemoveAll(staging)
-	if err := s.initStore(filepath.Join(staging, databaseName), seal); err != nil {
+	if err := s.makeServices(); err != nil {
 		return report, err
 	}
-	// The store was closed, so that its log is in the one file.
-	return report, os.Rename(filepath.Join(staging, databaseName), final)
+	return report, st.Update(context.Background(), func(tx store.Tx) error {
+		if err := rings.Put(tx, &wrappedRing{Wrapped: s.ring.Marshal()}, ringName); err != nil {
+			return err
+		}
+		return s.bootstrap(tx, config.Accounts)
+	})
 }
 
 // initSealKey finds or makes the seal key.
@@ -122,28 +124,6 @@ func (s *Server) initSealKey() (seal keyring.SealKey, made bool, err error) {
 		return seal, false, err
 	}
 	return seal, true, keyring.WriteSealKey(s.config.SealKeyFile, seal)
-}
-
-func (s *Server) initStore(path string, seal keyring.SealKey) (err error) {
-	st, err := sqlite.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	s.store = st
-	if s.ring, err = keyring.New(seal, s.rand, s.clock.Now()); err != nil {
-		return err
-	}
-	err = st.Update(context.Background(), func(tx store.Tx) error {
-		return rings.Put(tx, &wrappedRing{Wrapped: s.ring.Marshal()}, ringName)
-	})
-	if err != nil {
-		return err
-	}
-	if err := s.makeServices(); err != nil {
-		return err
-	}
-	return s.bootstrap(s.config.Accounts)
 }
 
 // accounts lists the accounts of a store, the oldest first.

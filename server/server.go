@@ -14,7 +14,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -132,7 +131,10 @@ func (s *Server) open() error {
 	if err != nil {
 		return err
 	}
-	st, err := sqlite.Open(filepath.Join(s.config.DataDir, databaseName))
+	if !sqlite.Exists(s.config.DataDir) {
+		return fmt.Errorf("%s: %w", s.config.DataDir, ErrNotInitialized)
+	}
+	st, err := sqlite.Open(s.config.DataDir)
 	if err != nil {
 		return fmt.Errorf("open the data directory %s: %w", s.config.DataDir, err)
 	}
