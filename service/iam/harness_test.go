@@ -57,15 +57,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, db: memory.New(), now: time.Date(2026, 3, 1, 12, 0, 0, 500_000_000, time.UTC)}
-	t.Cleanup(func() { w.db.Close() })
-	w.reset(t)
-	return w
-}
-
-// reset makes the service and two accounts anew, in an empty store.
-func (w *world) reset(t tester) {
-	t.Helper()
+	w := &world{t: t}
 	seal, err := keyring.GenerateSealKey(rand.Reader)
 	w.must(err)
 	w.ring, err = keyring.New(seal, rand.Reader, w.now)
@@ -84,6 +76,18 @@ func (w *world) reset(t tester) {
 	for _, op := range w.iam.Operations().Operations {
 		w.ops[op.Name] = op
 	}
+	w.empty(t)
+	t.Cleanup(func() { w.db.Close() })
+	return w
+}
+
+// empty begins anew, with two accounts and nobody in them.
+func (w *world) empty(t tester) {
+	t.Helper()
+	if w.db != nil {
+		w.db.Close()
+	}
+	w.t, w.db, w.now = t, memory.New(), time.Date(2026, 3, 1, 12, 0, 0, 500_000_000, time.UTC)
 	for _, id := range []arn.AccountID{ours, theirs} {
 		w.edit(func(tx store.Tx) error {
 			return identity.Accounts.Put(tx, &identity.Account{ID: id, Created: second(w.now)}, string(id))

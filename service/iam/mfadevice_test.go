@@ -33,7 +33,12 @@ type device struct {
 // device makes a virtual device, as root.
 func (w *world) device(name string) device {
 	w.t.Helper()
-	made := do(w.root(), w.iam.CreateVirtualMFADevice, &iam.CreateVirtualMFADeviceInput{VirtualMFADeviceName: &name}).VirtualMFADevice
+	return deviceOf(w, do(w.root(), w.iam.CreateVirtualMFADevice, &iam.CreateVirtualMFADeviceInput{VirtualMFADeviceName: &name}).VirtualMFADevice)
+}
+
+// deviceOf puts a virtual device on a phone.
+func deviceOf(w *world, made *types.VirtualMFADevice) device {
+	w.t.Helper()
 	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(string(made.Base32StringSeed))
 	w.must(err)
 	return device{w, *made.SerialNumber, seed}

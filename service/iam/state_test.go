@@ -4,13 +4,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/store"
-	"github.com/lanyard-iam/lanyard/store/memory"
 	"pgregory.net/rapid"
 )
 
@@ -18,11 +16,10 @@ import (
 // to what is gone, and a deletion succeeds exactly when nothing hangs on what is
 // deleted.
 func TestAnySequenceOfOperationsKeepsTheAccountConsistent(t *testing.T) {
+	w := newWorld(t)
+	w.iam.limits.PoliciesPerUser, w.iam.limits.RolesPerAccount = 2, 3
 	rapid.Check(t, func(t *rapid.T) {
-		w := &world{t: t, db: memory.New(), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-		defer w.db.Close()
-		w.reset(t)
-		w.iam.limits.PoliciesPerUser, w.iam.limits.RolesPerAccount = 2, 3
+		w.empty(t)
 		m := &machine{w: w, t: t, root: w.root()}
 		t.Repeat(map[string]func(*rapid.T){
 			"": func(t *rapid.T) {
