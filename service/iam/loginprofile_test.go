@@ -299,3 +299,18 @@ func TestT315_OnlyUpdateLoginProfile(t *testing.T) {
 	w.may("eve", allow("iam:UpdateLoginProfile", "arn:aws:iam::111122223333:user/*"))
 	do(eve, w.iam.UpdateLoginProfile, update)
 }
+
+// Passwords and MFA codes are counted apart: neither opens or closes the other.
+func TestPasswordsAndCodesAreCountedApart(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice")
+	w.may("alice", allow("iam:ChangePassword", "*"))
+	w.password("alice", goodPassword)
+	phone := w.device("phone")
+	w.enable("alice", phone)
+	for range 5 {
+		refused(alice, w.iam.ChangePassword, change("guess", otherPassword), "AccessDenied", "The old password is not correct.")
+	}
+	w.must(w.present("alice", phone, 0))
+	denied(alice, w.iam.ChangePassword, change(goodPassword, otherPassword)) // the code was right, the wait remains
+}
