@@ -2,14 +2,22 @@
 // the clients that people use, unmodified. A story reads like something a person
 // would type; the few commands that a shell would give are
 //
-//	server [flags…]        start a server and wait until it is ready; its local
-//	                       socket and endpoint are in LANYARD_SOCKET, LANYARD_ENDPOINT
-//	server stop|kill       stop it (SIGTERM), or kill it (SIGKILL)
+//	server [flags…]        start a server on a free port and wait until it listens;
+//	                       its address is in LANYARD_ENDPOINT
+//	! server [flags…]      it refuses to start; what it says is in the file "refusal"
+//	server stop|kill|hup   stop it (SIGTERM), kill it (SIGKILL), send it SIGHUP
 //	eval command…          set the variables that the command prints, as eval "$(…)"
 //	capture NAME command…  set NAME to what the command prints
 //	use VALUE              become who has these credentials: id, secret and, if any, token
 //	post PATH [JSON]       POST to the server, as curl would
+//	get PATH|URL           GET, as curl would; the answer is in the file "answer"
 //	code FILE [STEPS]      set CODE to the present TOTP code of a seed, in server time
+//	mask FILE              write the last standard output to FILE, with what differs
+//	                       from run to run (request ids, key ids, ages) masked
+//
+// Stories run with every AWS CLI that is installed; those that are about the
+// server alone begin with [!first] skip. `go test ./test/script -update` rewrites
+// what cmp compares with; read the diff.
 package script_test
 
 import (
@@ -17,12 +25,14 @@ import (
 	"bytes"
 	"encoding/base32"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,13 +44,15 @@ import (
 	"github.com/lanyard-iam/lanyard/mfa"
 )
 
-// debianCLI is the AWS CLI 2.9.19 of Debian 12, which knows no AWS_ENDPOINT_URL.
-const debianCLI = "/usr/bin/aws"
-
 // lanyard is the binary that the stories run, built once.
 var lanyard string
 
+var update = flag.Bool("update", false, "rewrite what the stories compare with")
+
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "aws" {
+		os.Exit(askWarm(os.Args[1:]))
+	}
 	dir, err := os.MkdirTemp("", "lanyard-script-")
 	if err != nil {
 		panic(err)
@@ -57,34 +69,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// client is an AWS CLI to run every story with.
-type client struct {
-	name    string
-	path    string
-	wrapper string // what `aws` is, as a shell script
-}
-
-func clients(t *testing.T) []client {
-	var found []client
-	if path, err := exec.LookPath("aws"); err == nil && path != debianCLI {
-		found = append(found, client{"aws", path, "exec " + path + ` "$@"`})
-	} else {
-		t.Log("SKIPPED: no AWS CLI but Debian's is installed")
-	}
-	if _, err := os.Stat(debianCLI); err == nil {
-		found = append(found, client{"aws-2.9.19", debianCLI, "exec " + debianCLI + ` --endpoint-url "$LANYARD_ENDPOINT" "$@"`})
-	} else {
-		t.Log("SKIPPED: Debian's AWS CLI is not installed")
-	}
-	return found
-}
-
 func TestScripts(t *testing.T) {
 	for _, c := range clients(t) {
+		c.warm(t)
 		t.Run(c.name, func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Dir:                 ".",
 				RequireExplicitExec: true,
+				UpdateScripts:       *update,
 				Setup:               func(env *testscript.Env) error { return setup(env, c) },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"server":  cmdServer,
@@ -92,23 +84,38 @@ func TestScripts(t *testing.T) {
 					"capture": cmdCapture,
 					"use":     cmdUse,
 					"post":    cmdPost,
+					"get":     cmdGet,
 					"code":    cmdCode,
+					"mask":    cmdMask,
 				},
 				Condition: func(name string) (bool, error) {
 					switch name {
 					case "boto3":
 						return exec.Command("python3", "-c", "import boto3").Run() == nil, nil
 					case "terraform":
-						_, err := exec.LookPath("terraform")
-						return err == nil, nil
-					case "newcli": // a client that reads AWS_ENDPOINT_URL
-						return c.path != debianCLI, nil
+						return terraformMirror() != "", nil
+					case "first": // what only concerns the server is told once
+						return c.first, nil
 					}
 					return false, fmt.Errorf("unknown condition %s", name)
 				},
 			})
 		})
 	}
+}
+
+// terraformMirror is a folder with the AWS provider for the Terraform that is
+// installed, or empty.
+func terraformMirror() string {
+	if _, err := exec.LookPath("terraform"); err != nil {
+		return ""
+	}
+	for _, dir := range []string{os.Getenv("TF_PLUGIN_MIRROR"), "/opt/tf-plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"} {
+		if _, err := os.Stat(filepath.Join(dir, "registry.terraform.io", "hashicorp", "aws")); dir != "" && err == nil {
+			return dir
+		}
+	}
+	return ""
 }
 
 type serverKey struct{}
@@ -119,12 +126,13 @@ type process struct {
 	exited chan struct{}
 }
 
-func setup(env *testscript.Env, c client) error {
+func setup(env *testscript.Env, c *client) error {
 	bin := filepath.Join(env.WorkDir, ".bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(bin, "aws"), []byte("#!/bin/sh\n"+c.wrapper+"\n"), 0o755); err != nil {
+	// The main story runs the CLI as it was installed.
+	if err := c.install(bin, c.warmed != "" && !strings.HasSuffix(env.WorkDir, "script-main")); err != nil {
 		return err
 	}
 	if err := os.Symlink(lanyard, filepath.Join(bin, "lanyard")); err != nil {
@@ -132,17 +140,22 @@ func setup(env *testscript.Env, c client) error {
 	}
 	env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 	env.Setenv("HOME", env.WorkDir)
-	for _, name := range []string{"PYENV_ROOT", "PYENV_VERSION", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS"} {
+	for _, name := range []string{"PYENV_ROOT", "PYENV_VERSION"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env.Setenv(name, v)
 		}
 	}
+	env.Setenv("TERRAFORM_MIRROR", terraformMirror())
 	env.Setenv("AWS_PAGER", "")
 	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	env.Setenv("AWS_MAX_ATTEMPTS", "1")
 	env.Setenv("AWS_CONFIG_FILE", filepath.Join(env.WorkDir, ".aws-config"))
 	env.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(env.WorkDir, ".aws-credentials"))
 	env.Setenv("XDG_RUNTIME_DIR", env.WorkDir)
+	env.Setenv("XDG_STATE_HOME", env.WorkDir)
+	env.Setenv(warmVariable, c.warmed)
+	if c.endpointFlag {
+		env.Setenv(flagVariable, "1")
+	}
 	env.Values[serverKey{}] = new(process)
 	env.Defer(func() { env.Values[serverKey{}].(*process).signal(syscall.SIGKILL) })
 	return nil
@@ -160,15 +173,25 @@ func (p *process) signal(sig syscall.Signal) {
 // cmdServer starts and stops the server.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	p := ts.Value(serverKey{}).(*process)
-	if len(args) == 1 && (args[0] == "stop" || args[0] == "kill") {
-		p.signal(map[string]syscall.Signal{"stop": syscall.SIGTERM, "kill": syscall.SIGKILL}[args[0]])
+	switch strings.Join(args, " ") {
+	case "stop":
+		p.signal(syscall.SIGTERM)
+		return
+	case "kill":
+		p.signal(syscall.SIGKILL)
+		return
+	case "hup":
+		ts.Check(p.cmd.Process.Signal(syscall.SIGHUP))
 		return
 	}
+	if neg && p.cmd != nil {
+		// A second server beside the one that runs, which is to be refused.
+		p = new(process)
+	}
 	p.signal(syscall.SIGTERM)
-	socket := ts.MkAbs("lanyard.sock")
-	p.cmd = exec.Command(lanyard, append([]string{"server", "--listen", "127.0.0.1:0", "--socket", socket}, args...)...)
+	p.cmd = exec.Command(lanyard, append([]string{"server", "--listen", "127.0.0.1:0"}, args...)...)
 	p.cmd.Dir = ts.MkAbs(".")
-	p.cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("WORK"), "XDG_RUNTIME_DIR="+ts.Getenv("WORK"))
+	p.cmd.Env = environ(ts)
 	stderr, err := p.cmd.StderrPipe()
 	ts.Check(err)
 	ts.Check(p.cmd.Start())
@@ -189,17 +212,18 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 	select {
 	case u := <-url:
+		if neg {
+			p.signal(syscall.SIGKILL)
+			ts.Fatalf("the server started")
+		}
 		ts.Setenv("LANYARD_ENDPOINT", u)
-		ts.Setenv("LANYARD_SOCKET", socket)
 		for _, s := range []string{"IAM", "STS", "CLOUDTRAIL"} {
 			ts.Setenv("AWS_ENDPOINT_URL_"+s, u)
-		}
-		if neg {
-			ts.Fatalf("the server started")
 		}
 	case <-p.exited:
 		p.cmd = nil
 		ts.Logf("%s", text.String())
+		ts.Check(os.WriteFile(ts.MkAbs("refusal"), text.Bytes(), 0o644))
 		if !neg {
 			ts.Fatalf("the server did not start")
 		}
@@ -238,9 +262,10 @@ func environ(ts *testscript.TestScript) []string {
 	var env []string
 	for _, name := range []string{
 		"PATH", "HOME", "WORK", "TMPDIR", "PYENV_ROOT", "PYENV_VERSION", "XDG_RUNTIME_DIR",
-		"LANYARD_ENDPOINT", "LANYARD_SOCKET", "LANYARD_DATA",
+		"XDG_STATE_HOME", "XDG_CONFIG_HOME", warmVariable, flagVariable,
+		"LANYARD_ENDPOINT", "LANYARD_SOCKET", "LANYARD_DATA", "LANYARD_SEAL_KEY_FILE", "LANYARD_SEAL_KEY", "LANYARD_ACCESS_KEY",
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
-		"AWS_PAGER", "AWS_EC2_METADATA_DISABLED", "AWS_MAX_ATTEMPTS", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+		"AWS_PAGER", "AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
 		"AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_CLOUDTRAIL",
 	} {
 		if v := ts.Getenv(name); v != "" {
@@ -302,6 +327,41 @@ func cmdPost(ts *testscript.TestScript, neg bool, args []string) {
 	if (resp.StatusCode != http.StatusOK) != neg {
 		ts.Fatalf("POST %s: %s %s", args[0], resp.Status, text)
 	}
+}
+
+func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
+	url := args[0]
+	if strings.HasPrefix(url, "/") {
+		url = ts.Getenv("LANYARD_ENDPOINT") + url
+	}
+	resp, err := http.Get(url)
+	ts.Check(err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Logf("%s %s", resp.Status, text)
+	ts.Check(os.WriteFile(ts.MkAbs("answer"), text, 0o644))
+	if (resp.StatusCode != http.StatusOK) != neg {
+		ts.Fatalf("GET %s: %s", url, resp.Status)
+	}
+}
+
+func cmdMask(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: mask FILE")
+	}
+	text := ts.ReadFile("stdout")
+	for _, m := range []struct{ pattern, by string }{
+		{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "REQUEST-ID"},
+		{`\b(AKIA|ASIA|AIDA|AROA|ANPA|AGPA|AIPA)[A-Z2-7]{16,17}\b`, "$1…"},
+		{`  (now|\d+ (second|minute)s? ago)  `, "  AGE  "},
+		{`20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)`, "TIME"},
+		{`127\.0\.0\.1:\d+`, "127.0.0.1:PORT"},
+		{regexp.QuoteMeta(ts.Getenv("WORK")), "$$WORK"},
+	} {
+		text = regexp.MustCompile(m.pattern).ReplaceAllString(text, m.by)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
 }
 
 // cmdCode sets CODE to a TOTP code, in the server's time: a development server
