@@ -100,8 +100,8 @@ func (b *bearer) arn(scope arn.Scope) string {
 	}
 }
 
-// checkBearer asks about a user, group or role: by its real path, name and tags, or by
-// the name in the request and the path "/" when there is none.
+// checkBearer asks about a user, group or role: by its real path, name and tags, or
+// by the name in the request and the path "/" when there is none.
 func checkBearer(c *service.Call, kind identity.EntityType, name string) (authz.Check, *bearer, error) {
 	b, err := lookUpBearer(c, kind, name)
 	if errors.Is(err, store.ErrNotFound) {

@@ -16,8 +16,7 @@ import (
 )
 
 // canonicalPartition is the partition of the ARNs of managed policies in records
-// and in the index of attachments. They are shown in the
-// caller's partition.
+// and in the index of attachments. They are shown in the caller's partition.
 const canonicalPartition arn.Partition = "aws"
 
 // awsOwner stands in place of the account in the ARN of an AWS managed policy.
@@ -90,8 +89,10 @@ func customerPolicyKey(c *service.Call, a arn.ARN) (string, error) {
 	return identity.Fold(name), nil
 }
 
-// lookUpManaged finds a managed policy by its exact ARN. The error is store.ErrNotFound
-// when the caller's account knows none, or AWS's for what is no policy ARN.
+// lookUpManaged finds a managed policy by its exact ARN: path, case and partition
+// count, so that a condition on iam:PolicyARN judges the policy that is meant. The
+// error is store.ErrNotFound when the caller's account knows none, or AWS's for what
+// is no policy ARN.
 func (s *Service) lookUpManaged(c *service.Call, policyARN string) (*managedPolicy, error) {
 	a, err := parsePolicyARN(policyARN)
 	if err != nil {

@@ -28,7 +28,7 @@ func policyVersionsCount(n *identity.Counts) *int { return &n.PolicyVersions }
 // CreatePolicy makes a customer managed policy with its version v1.
 func (s *Service) CreatePolicy(c *service.Call, in *iam.CreatePolicyInput) (*iam.CreatePolicyOutput, error) {
 	name, document := *in.PolicyName, *in.PolicyDocument
-	if err := s.checkManagedDocument(document); err != nil {
+	if err := checkManagedDocument(document); err != nil {
 		return nil, err
 	}
 	if identity.Policies.Has(c.Reader, c.Account(), identity.Fold(name)) {
@@ -122,7 +122,7 @@ func (s *Service) DeletePolicy(c *service.Call, in *iam.DeletePolicyInput) (*iam
 // CreatePolicyVersion adds a version, and makes it the default one if asked to.
 func (s *Service) CreatePolicyVersion(c *service.Call, in *iam.CreatePolicyVersionInput) (*iam.CreatePolicyVersionOutput, error) {
 	document := *in.PolicyDocument
-	if err := s.checkManagedDocument(document); err != nil {
+	if err := checkManagedDocument(document); err != nil {
 		return nil, err
 	}
 	var made types.PolicyVersion
@@ -286,7 +286,7 @@ func (s *Service) ListPolicyTags(c *service.Call, in *iam.ListPolicyTagsInput) (
 }
 
 // checkManagedDocument checks a document that is to become a version.
-func (s *Service) checkManagedDocument(document string) error {
+func checkManagedDocument(document string) error {
 	if policy.CountNonSpace(document) > maxPolicySize {
 		return limitExceeded("Cannot exceed quota for PolicySize: %d", maxPolicySize)
 	}
