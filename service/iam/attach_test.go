@@ -390,8 +390,8 @@ func TestT319_T320_T321_T329_InlinePoliciesNeedPermission(t *testing.T) {
 
 func TestPermissionsBoundaries(t *testing.T) {
 	onEachBearer(t, func(t *testing.T, w *world, b bearerOps) {
-		if b.boundary == nil {
-			t.Skip("groups have no permissions boundary")
+		if b.boundary == nil { // groups have none
+			return
 		}
 		root, p := w.root(), w.policy("limit", allow("s3:*", "*"))
 		usage := func(policyARN string) int32 {
@@ -429,8 +429,8 @@ func TestPermissionsBoundaries(t *testing.T) {
 // iam:PermissionsBoundary is the boundary asked for, where one is, else the one that is there.
 func TestT328_BoundariesNeedPermission(t *testing.T) {
 	onEachBearer(t, func(t *testing.T, w *world, b bearerOps) {
-		if b.boundary == nil {
-			t.Skip("groups have no permissions boundary")
+		if b.boundary == nil { // groups have none
+			return
 		}
 		mallory, limit := w.user("mallory"), w.policy("limit", allow("s3:*", "*"))
 		within := `{"StringEquals":{"iam:PermissionsBoundary":"` + limit + `"}}`
