@@ -46,7 +46,8 @@ type Handler struct {
 	Clock          func() time.Time
 	SignatureClock func() time.Time
 	Rand           io.Reader
-	// Region is used for requests that name none.
+	// Region is used for requests that name none. Its partition is that of all
+	// accounts.
 	Region string
 	// Observe is told about every answer, for metrics.
 	Observe func(service, operation string, status int, took time.Duration)

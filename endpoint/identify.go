@@ -73,8 +73,12 @@ func (h *Handler) identify(x *exchange) error {
 	x.event.Name = name
 	x.event.Source = x.service.EventSource
 	if region := x.claim.authorization.Region; region != "" {
+		// An account lives in one partition. A caller who could choose another
+		// would have every ARN written in it, and no Deny would match.
+		if arn.PartitionOf(region) != x.env.Partition {
+			return &sigv4.Error{Kind: sigv4.WrongScope, Message: "Credential should be scoped to a valid region. "}
+		}
 		x.env.Region = region
-		x.env.Partition = arn.PartitionOf(region)
 	}
 	x.event.Region = x.env.Region
 	if x.service.Global {

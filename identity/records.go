@@ -49,9 +49,12 @@ type InlinePolicy struct {
 
 // Account is an AWS account.
 type Account struct {
-	ID      arn.AccountID `json:"id"`
-	Created time.Time     `json:"created"`
-	Alias   string        `json:"alias,omitempty"`
+	ID arn.AccountID `json:"id"`
+	// Partition is the one in which the account lives: its ARNs, in records and in
+	// policies, are written in it.
+	Partition arn.Partition `json:"partition"`
+	Created   time.Time     `json:"created"`
+	Alias     string        `json:"alias,omitempty"`
 	// RootMFA are the MFA devices of the root user.
 	RootMFA []EnabledDevice `json:"rootMFA,omitempty"`
 }

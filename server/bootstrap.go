@@ -40,7 +40,7 @@ func (s *Server) bootstrap(tx store.Tx, accounts []arn.AccountID) error {
 		if identity.Accounts.Has(tx, string(id)) {
 			continue
 		}
-		if err := identity.Accounts.Put(tx, &identity.Account{ID: id, Created: s.clock.Now().UTC()}, string(id)); err != nil {
+		if err := identity.Accounts.Put(tx, &identity.Account{ID: id, Partition: arn.PartitionOf(s.config.Region), Created: s.clock.Now().UTC()}, string(id)); err != nil {
 			return err
 		}
 		if err := s.makeOwnerRole(tx, id); err != nil {

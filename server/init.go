@@ -126,8 +126,9 @@ func (s *Server) initSealKey() (seal keyring.SealKey, made bool, err error) {
 	return seal, true, keyring.WriteSealKey(s.config.SealKeyFile, seal)
 }
 
-// accounts lists the accounts of a store, the oldest first.
-func accounts(st store.Store) ([]arn.AccountID, error) {
+// accounts lists the accounts of a store, the oldest first. All must live in the
+// partition of the server's region.
+func accounts(st store.Store, region string) ([]arn.AccountID, error) {
 	var found []*identity.Account
 	err := st.View(context.Background(), func(r store.Reader) error {
 		return identity.Accounts.Scan(r, "", func(_ store.Key, a *identity.Account) bool {
@@ -142,6 +143,9 @@ func accounts(st store.Store) ([]arn.AccountID, error) {
 	slices.SortStableFunc(found, func(a, b *identity.Account) int { return a.Created.Compare(b.Created) })
 	ids := make([]arn.AccountID, len(found))
 	for i, a := range found {
+		if p := arn.PartitionOf(region); a.Partition != p {
+			return nil, fmt.Errorf("account %s was made in the partition %s, and the region %s is in %s: say --region with one of its own", a.ID, a.Partition, region, p)
+		}
 		ids[i] = a.ID
 	}
 	return ids, nil

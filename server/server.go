@@ -142,7 +142,7 @@ func (s *Server) open() error {
 	if s.ring, err = loadRing(st, seal); err != nil {
 		return err
 	}
-	s.config.Accounts, err = accounts(st)
+	s.config.Accounts, err = accounts(st, s.config.Region)
 	return err
 }
 
