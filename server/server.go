@@ -261,9 +261,10 @@ func (s *Server) handler() http.Handler {
 		routes["/_lanyard/clock"] = devOnly(s.serveClock)
 		routes["/_lanyard/reset"] = devOnly(s.serveReset)
 	}
-	// A plain map and not http.ServeMux, which cleans and redirects paths.
+	// A plain map and not http.ServeMux, which cleans and redirects paths; by the
+	// path as it was sent, so that there is one spelling of each.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if route, ok := routes[r.URL.Path]; ok && r.Header.Get("Authorization") == "" {
+		if route, ok := routes[r.URL.EscapedPath()]; ok && r.Header.Get("Authorization") == "" {
 			route(w, r)
 			return
 		}

@@ -1,0 +1,594 @@
+package wire_test
+
+import (
+	"encoding/base32"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/mfa"
+	"github.com/lanyard-iam/lanyard/server"
+	"github.com/lanyard-iam/lanyard/service"
+)
+
+// device is an MFA device and what was used of it.
+type device struct {
+	w      *world
+	serial string
+	seed   []byte
+	last   int64
+}
+
+// newDevice makes a device that nobody uses.
+func (w *world) newDevice() *device {
+	w.t.Helper()
+	r := w.ok(w.iam(w.admin, "CreateVirtualMFADevice", "VirtualMFADeviceName", w.name("device")))
+	text, err := base64.StdEncoding.DecodeString(r.field("Base32StringSeed"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.TrimRight(string(text), "="))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &device{w: w, serial: r.field("SerialNumber"), seed: seed}
+}
+
+// enable gives the device to a user.
+func (d *device) enable(user string) *device {
+	d.w.t.Helper()
+	one, two := d.pair()
+	d.w.ok(d.w.iam(d.w.admin, "EnableMFADevice", "UserName", user, "SerialNumber", d.serial, "AuthenticationCode1", one, "AuthenticationCode2", two))
+	return d
+}
+
+// pair are two consecutive codes that were not used.
+func (d *device) pair() (one, two string) {
+	d.last = max(d.last+2, mfa.StepAt(d.w.lanyard.Now()))
+	return mfa.Code(d.seed, d.last-1), mfa.Code(d.seed, d.last)
+}
+
+// code is a code that was not used, at a time when it is good.
+func (d *device) code() string {
+	d.last = max(d.last+1, mfa.StepAt(d.w.lanyard.Now()))
+	if d.last > mfa.StepAt(d.w.lanyard.Now())+1 {
+		d.w.lanyard.Advance(30 * time.Second)
+	}
+	return mfa.Code(d.seed, d.last)
+}
+
+// wrong is a code that is good at no step near.
+func (d *device) wrong() string {
+	now := mfa.StepAt(d.w.lanyard.Now())
+	for n := range 1_000_000 {
+		code := fmt.Sprintf("%06d", n)
+		good := false
+		for step := now - 300; step <= now+300; step++ {
+			good = good || mfa.Code(d.seed, step) == code
+		}
+		if !good {
+			return code
+		}
+	}
+	panic("every code is good")
+}
+
+// sample makes parameters with which an operation succeeds, and the entities
+// that they name. They are made by the administrator, for one request.
+type sample func(w *world, caller string) []string
+
+// Samples of one parameter.
+func onNew(parameter, kind string, more ...string) sample {
+	return func(w *world, _ string) []string { return append([]string{parameter, w.name(kind)}, more...) }
+}
+
+func onUser(more ...string) sample {
+	return func(w *world, _ string) []string { return append([]string{"UserName", w.user(allow("a:b"))}, more...) }
+}
+
+func onGroup(more ...string) sample {
+	return func(w *world, _ string) []string {
+		return append([]string{"GroupName", w.group(allow("a:b"))}, more...)
+	}
+}
+
+func onRole(more ...string) sample {
+	return func(w *world, _ string) []string { return append([]string{"RoleName", w.role(allow("a:b"))}, more...) }
+}
+
+func onPolicy(more ...string) sample {
+	return func(w *world, _ string) []string {
+		return append([]string{"PolicyArn", w.policy(allow("a:b"))}, more...)
+	}
+}
+
+func onProfile(more ...string) sample {
+	return func(w *world, _ string) []string {
+		name := w.name("profile")
+		w.ok(w.iam(w.admin, "CreateInstanceProfile", "InstanceProfileName", name))
+		return append([]string{"InstanceProfileName", name}, more...)
+	}
+}
+
+func onDevice(more ...string) sample {
+	return func(w *world, _ string) []string {
+		return append([]string{"SerialNumber", w.newDevice().serial}, more...)
+	}
+}
+
+func nothing(*world, string) []string { return nil }
+
+// attached attaches a policy to an entity first.
+func attached(operation string, of sample) sample {
+	return func(w *world, caller string) []string {
+		parameters := append(of(w, caller), "PolicyArn", readOnly)
+		w.ok(w.iam(w.admin, operation, parameters...))
+		return parameters
+	}
+}
+
+const (
+	readOnly = "arn:aws:iam::aws:policy/IAMReadOnlyAccess"
+	password = "correct-Horse-7-battery"
+)
+
+// tag are the parameters of one tag, and untag that of its key.
+var (
+	tag   = []string{"Tags.member.1.Key", "team", "Tags.member.1.Value", "red"}
+	untag = []string{"TagKeys.member.1", "team"}
+)
+
+// samples are all operations that the server offers. An operation that is new
+// fails TestT420 until it is here.
+var samples = map[string]sample{
+	"iam:CreateUser":    onNew("UserName", "made"),
+	"iam:GetUser":       onUser(),
+	"iam:ListUsers":     nothing,
+	"iam:UpdateUser":    onUser("NewPath", "/x/"),
+	"iam:DeleteUser":    func(w *world, _ string) []string { return []string{"UserName", w.user()} },
+	"iam:TagUser":       onUser(tag...),
+	"iam:UntagUser":     onUser(untag...),
+	"iam:ListUserTags":  onUser(),
+	"iam:CreateGroup":   onNew("GroupName", "made"),
+	"iam:GetGroup":      onGroup(),
+	"iam:ListGroups":    nothing,
+	"iam:UpdateGroup":   onGroup("NewPath", "/x/"),
+	"iam:DeleteGroup":   func(w *world, _ string) []string { return []string{"GroupName", w.group()} },
+	"iam:PutUserPolicy": onUser("PolicyName", "p", "PolicyDocument", allow("a:b")),
+	"iam:AddUserToGroup": func(w *world, _ string) []string {
+		return []string{"GroupName", w.group(), "UserName", w.user()}
+	},
+	"iam:RemoveUserFromGroup": func(w *world, _ string) []string {
+		p := []string{"GroupName", w.group(), "UserName", w.user()}
+		w.ok(w.iam(w.admin, "AddUserToGroup", p...))
+		return p
+	},
+	"iam:ListGroupsForUser": onUser(),
+
+	"iam:CreateAccessKey": onUser(),
+	"iam:ListAccessKeys":  onUser(),
+	"iam:UpdateAccessKey": func(w *world, _ string) []string {
+		user := w.user()
+		return []string{"UserName", user, "AccessKeyId", w.key(user).id, "Status", "Inactive"}
+	},
+	"iam:DeleteAccessKey": func(w *world, _ string) []string {
+		user := w.user()
+		return []string{"UserName", user, "AccessKeyId", w.key(user).id}
+	},
+	"iam:GetAccessKeyLastUsed": func(w *world, _ string) []string { return []string{"AccessKeyId", w.key(w.user()).id} },
+
+	"iam:CreateLoginProfile": onUser("Password", password),
+	"iam:GetLoginProfile":    onLogin(),
+	"iam:UpdateLoginProfile": onLogin("PasswordResetRequired", "true"),
+	"iam:DeleteLoginProfile": onLogin(),
+	"iam:ChangePassword": func(w *world, caller string) []string {
+		if caller != "" { // again and again the same first password
+			w.iam(w.admin, "DeleteLoginProfile", "UserName", caller)
+			w.ok(w.iam(w.admin, "CreateLoginProfile", "UserName", caller, "Password", password))
+		}
+		return []string{"OldPassword", password, "NewPassword", password + "!"}
+	},
+	"iam:UpdateAccountPasswordPolicy": nothing,
+	"iam:GetAccountPasswordPolicy":    withPasswordPolicy,
+	"iam:DeleteAccountPasswordPolicy": withPasswordPolicy,
+	"iam:CreateAccountAlias":          onNew("AccountAlias", "alias"),
+	"iam:ListAccountAliases":          nothing,
+	"iam:DeleteAccountAlias": func(w *world, _ string) []string {
+		p := []string{"AccountAlias", w.name("alias")}
+		w.ok(w.iam(w.admin, "CreateAccountAlias", p...))
+		return p
+	},
+
+	"iam:CreateVirtualMFADevice": onNew("VirtualMFADeviceName", "made"),
+	"iam:EnableMFADevice": func(w *world, _ string) []string {
+		d := w.newDevice()
+		one, two := d.pair()
+		return []string{"UserName", w.user(), "SerialNumber", d.serial, "AuthenticationCode1", one, "AuthenticationCode2", two}
+	},
+	"iam:DeactivateMFADevice": onWorn(),
+	"iam:ResyncMFADevice": func(w *world, _ string) []string {
+		user := w.user()
+		d := w.newDevice().enable(user)
+		one, two := d.pair()
+		return []string{"UserName", user, "SerialNumber", d.serial, "AuthenticationCode1", one, "AuthenticationCode2", two}
+	},
+	"iam:GetMFADevice":           onWorn(),
+	"iam:ListMFADevices":         onUser(),
+	"iam:ListVirtualMFADevices":  nothing,
+	"iam:DeleteVirtualMFADevice": onDevice(),
+	"iam:TagMFADevice":           onDevice(tag...),
+	"iam:UntagMFADevice":         onDevice(untag...),
+	"iam:ListMFADeviceTags":      onDevice(),
+
+	"iam:CreateRole":             onNew("RoleName", "made", "AssumeRolePolicyDocument", trusting(string(ours))),
+	"iam:GetRole":                onRole(),
+	"iam:ListRoles":              nothing,
+	"iam:UpdateRole":             onRole("Description", "x"),
+	"iam:UpdateRoleDescription":  onRole("Description", "x"),
+	"iam:UpdateAssumeRolePolicy": onRole("PolicyDocument", trusting(string(theirs))),
+	"iam:DeleteRole":             func(w *world, _ string) []string { return []string{"RoleName", w.role()} },
+	"iam:TagRole":                onRole(tag...),
+	"iam:UntagRole":              onRole(untag...),
+	"iam:ListRoleTags":           onRole(),
+
+	"iam:CreatePolicy":        onNew("PolicyName", "made", "PolicyDocument", allow("a:b")),
+	"iam:GetPolicy":           onPolicy(),
+	"iam:ListPolicies":        func(*world, string) []string { return []string{"Scope", "Local"} },
+	"iam:DeletePolicy":        onPolicy(),
+	"iam:CreatePolicyVersion": onPolicy("PolicyDocument", allow("a:c")),
+	"iam:GetPolicyVersion":    onPolicy("VersionId", "v1"),
+	"iam:ListPolicyVersions":  onPolicy(),
+	"iam:SetDefaultPolicyVersion": func(w *world, caller string) []string {
+		return append(secondVersion(w), "VersionId", "v2")
+	},
+	"iam:DeletePolicyVersion": func(w *world, caller string) []string {
+		return append(secondVersion(w), "VersionId", "v2")
+	},
+	"iam:ListEntitiesForPolicy": onPolicy(),
+	"iam:TagPolicy":             onPolicy(tag...),
+	"iam:UntagPolicy":           onPolicy(untag...),
+	"iam:ListPolicyTags":        onPolicy(),
+
+	"iam:AttachUserPolicy":          onUser("PolicyArn", readOnly),
+	"iam:AttachGroupPolicy":         onGroup("PolicyArn", readOnly),
+	"iam:AttachRolePolicy":          onRole("PolicyArn", readOnly),
+	"iam:DetachUserPolicy":          attached("AttachUserPolicy", onUser()),
+	"iam:DetachGroupPolicy":         attached("AttachGroupPolicy", onGroup()),
+	"iam:DetachRolePolicy":          attached("AttachRolePolicy", onRole()),
+	"iam:ListAttachedUserPolicies":  onUser(),
+	"iam:ListAttachedGroupPolicies": onGroup(),
+	"iam:ListAttachedRolePolicies":  onRole(),
+	"iam:PutGroupPolicy":            onGroup("PolicyName", "p", "PolicyDocument", allow("a:b")),
+	"iam:PutRolePolicy":             onRole("PolicyName", "p", "PolicyDocument", allow("a:b")),
+	"iam:GetUserPolicy":             onUser("PolicyName", "p0"),
+	"iam:GetGroupPolicy":            onGroup("PolicyName", "p0"),
+	"iam:GetRolePolicy":             onRole("PolicyName", "p0"),
+	"iam:DeleteUserPolicy":          onUser("PolicyName", "p0"),
+	"iam:DeleteGroupPolicy":         onGroup("PolicyName", "p0"),
+	"iam:DeleteRolePolicy":          onRole("PolicyName", "p0"),
+	"iam:ListUserPolicies":          onUser(),
+	"iam:ListGroupPolicies":         onGroup(),
+	"iam:ListRolePolicies":          onRole(),
+
+	"iam:PutUserPermissionsBoundary":    onUser("PermissionsBoundary", readOnly),
+	"iam:PutRolePermissionsBoundary":    onRole("PermissionsBoundary", readOnly),
+	"iam:DeleteUserPermissionsBoundary": onBounded("PutUserPermissionsBoundary", onUser()),
+	"iam:DeleteRolePermissionsBoundary": onBounded("PutRolePermissionsBoundary", onRole()),
+
+	"iam:CreateInstanceProfile":       onNew("InstanceProfileName", "made"),
+	"iam:GetInstanceProfile":          onProfile(),
+	"iam:ListInstanceProfiles":        nothing,
+	"iam:ListInstanceProfilesForRole": onRole(),
+	"iam:AddRoleToInstanceProfile": func(w *world, caller string) []string {
+		return append(onProfile()(w, caller), "RoleName", w.role())
+	},
+	"iam:RemoveRoleFromInstanceProfile": func(w *world, caller string) []string {
+		p := append(onProfile()(w, caller), "RoleName", w.role())
+		w.ok(w.iam(w.admin, "AddRoleToInstanceProfile", p...))
+		return p
+	},
+	"iam:DeleteInstanceProfile":          onProfile(),
+	"iam:TagInstanceProfile":             onProfile(tag...),
+	"iam:UntagInstanceProfile":           onProfile(untag...),
+	"iam:ListInstanceProfileTags":        onProfile(),
+	"iam:GetAccountSummary":              nothing,
+	"iam:GetAccountAuthorizationDetails": nothing,
+
+	"sts:AssumeRole": func(w *world, _ string) []string {
+		return []string{"RoleArn", roleARN(w.role()), "RoleSessionName", "wire"}
+	},
+	"sts:DecodeAuthorizationMessage": func(w *world, _ string) []string {
+		_, nobody := w.caller()
+		return []string{"EncodedMessage", w.iam(nobody, "ListUsers").header.Get("X-Lanyard-Authorization-Message")}
+	},
+	"sts:GetAccessKeyInfo":   func(w *world, _ string) []string { return []string{"AccessKeyId", w.key(w.user()).id} },
+	"sts:GetCallerIdentity":  nothing,
+	"sts:GetFederationToken": func(*world, string) []string { return []string{"Name", "wire"} },
+	"sts:GetSessionToken":    nothing,
+
+	"cloudtrail:LookupEvents": nothing,
+}
+
+func onLogin(more ...string) sample {
+	return func(w *world, _ string) []string {
+		user := w.user()
+		w.ok(w.iam(w.admin, "CreateLoginProfile", "UserName", user, "Password", password))
+		return append([]string{"UserName", user}, more...)
+	}
+}
+
+func onWorn() sample {
+	return func(w *world, _ string) []string {
+		user := w.user()
+		return []string{"UserName", user, "SerialNumber", w.newDevice().enable(user).serial}
+	}
+}
+
+func onBounded(operation string, of sample) sample {
+	return func(w *world, caller string) []string {
+		p := of(w, caller)
+		w.ok(w.iam(w.admin, operation, append(p, "PermissionsBoundary", readOnly)...))
+		return p
+	}
+}
+
+func withPasswordPolicy(w *world, _ string) []string {
+	w.ok(w.iam(w.admin, "UpdateAccountPasswordPolicy"))
+	return nil
+}
+
+func secondVersion(w *world) []string {
+	p := onPolicy()(w, "")
+	w.ok(w.iam(w.admin, "CreatePolicyVersion", append(p, "PolicyDocument", allow("a:c"))...))
+	return p
+}
+
+// open are the operations that need no permission: AWS lets every caller with
+// credentials use them. Nothing else may be without a question to the policies.
+var open = []string{"sts:GetCallerIdentity", "sts:GetSessionToken"}
+
+// missing are operations whose sample cannot succeed: there are no FIDO keys.
+var missing = map[string]string{"iam:GetMFADevice": "NoSuchEntity"}
+
+// call performs an operation of any service with query parameters.
+func (w *world) call(by credentials, operation string, parameters ...string) *reply {
+	w.t.Helper()
+	prefix, name, _ := strings.Cut(operation, ":")
+	switch prefix {
+	case "iam":
+		return w.iam(by, name, parameters...)
+	case "sts":
+		return w.sts(by, name, parameters...)
+	}
+	return w.lookup(by, "{}")
+}
+
+func operations(t *testing.T) (names []string, of map[string]service.Operation) {
+	t.Helper()
+	sets, err := server.Operations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of = make(map[string]service.Operation)
+	for _, set := range sets {
+		for _, op := range set.Operations {
+			name := set.SigningName + ":" + op.Name
+			names, of[name] = append(names, name), op
+		}
+	}
+	return names, of
+}
+
+// T413: no operation is performed for someone without credentials, or with a
+// wrong secret (T510). What is public is three paths that tell nothing.
+func TestT413_RoutesWithoutCredentials(t *testing.T) {
+	w, _ := newDurableWorld(t, nil)
+	names, _ := operations(t)
+	_, wrong := w.caller(allow("*"))
+	wrong.secret = "guess"
+	for _, name := range names {
+		prefix, operation, _ := strings.Cut(name, ":")
+		var m *message
+		status, code, wrongCode := http.StatusForbidden, "MissingAuthenticationToken", mismatch
+		switch prefix {
+		case "iam":
+			m = w.form(versionIAM, operation)
+		case "sts":
+			m = w.form(versionSTS, operation)
+		default:
+			m = w.json(operation, "{}")
+			status, code, wrongCode = http.StatusBadRequest, "MissingAuthenticationTokenException", "InvalidSignatureException"
+		}
+		if r := w.send(m); r.status != status || r.code() != code {
+			t.Errorf("T413: %s without credentials: %d %s", name, r.status, r.body)
+		}
+		w.refused(w.call(wrong, name), wrongCode)
+	}
+	public := []string{"/livez", "/readyz", "/version"}
+	for _, method := range []string{"GET", "POST"} {
+		for _, path := range []string{
+			"/livez", "/readyz", "/version", "/", "/livez/", "/livez/x", "//livez", "/LIVEZ", "/metrics", "/debug/pprof/", "/debug/vars", "/_lanyard/clock", "/_lanyard/reset",
+			"/status", "/credentials", "/why", "/health", "/admin", "/init", "/restore", "/latest/meta-data/", "/%6civez", "/config", "/env",
+		} {
+			m := &message{method: method, target: path, version: "HTTP/1.1", lines: []string{"Host: " + w.address, "Content-Length: 0"}}
+			r := w.send(m)
+			if want := slices.Contains(public, path); want != (r.status == http.StatusOK) {
+				t.Errorf("T413: %s %s without credentials: %d %s", method, path, r.status, r.body)
+			}
+			if r.status != http.StatusOK && (r.status < 400 || r.status >= 500) {
+				t.Errorf("T413: %s %s: %d", method, path, r.status)
+			}
+		}
+	}
+	// Headers that proxies and probes send change nothing.
+	if r := w.send(&message{method: "GET", target: "/livez", version: "HTTP/1.1", lines: []string{"Host: " + w.address, "User-Agent: kube-probe/1.30", "X-Original-URL: /credentials"}}); r.body != "ok\n" {
+		t.Errorf("T413: /livez: %q", r.body)
+	}
+}
+
+// kind is a sort of caller: how it gets permissions, and what it may never call.
+type kind struct {
+	name string
+	// credentials are those of a caller with one policy, empty for none.
+	credentials func(w *world, policy string) credentials
+	user        string // the IAM user, if the caller is one
+	// never tells the code of operations that the kind cannot call at all.
+	never func(operation string) string
+	// all is set for root, whom no policy limits.
+	all bool
+}
+
+func never(code string, operations ...string) func(string) string {
+	return func(operation string) string {
+		if slices.Contains(operations, operation) {
+			return code
+		}
+		return ""
+	}
+}
+
+// kinds makes a caller of each sort.
+func kinds(w *world) []kind {
+	set := func(name, document string) {
+		w.t.Helper()
+		if document == "" {
+			document = allow("nothing:Nothing")
+		}
+		w.ok(w.iam(w.admin, "PutUserPolicy", "UserName", name, "PolicyName", "only", "PolicyDocument", document))
+	}
+	user, key := w.caller()
+	plain, plainKey := w.caller()
+	session := w.ok(w.sts(plainKey, "GetSessionToken")).credentials()
+	strong, strongKey := w.caller()
+	d := w.newDevice().enable(strong)
+	strongSession := w.ok(w.sts(strongKey, "GetSessionToken", "SerialNumber", d.serial, "TokenCode", d.code())).credentials()
+	role := w.role()
+	roleSession := w.assume(role)
+	issuer, issuerKey := w.caller()
+
+	// What sessions of a user may call of STS.
+	ofSTS := func(operation string) string {
+		if strings.HasPrefix(operation, "sts:") && operation != "sts:AssumeRole" && operation != "sts:GetCallerIdentity" {
+			return "AccessDenied"
+		}
+		return ""
+	}
+	return []kind{
+		{name: "root", credentials: func(*world, string) credentials { return w.root }, all: true, never: func(op string) string {
+			switch op {
+			case "sts:AssumeRole", "sts:GetSessionToken", "sts:GetFederationToken":
+				return "AccessDenied"
+			case "iam:ChangePassword":
+				return "InvalidUserType"
+			}
+			return ""
+		}},
+		{name: "user", user: user, credentials: func(w *world, p string) credentials { set(user, p); return key }, never: never("")},
+		{name: "session without MFA", user: plain, credentials: func(w *world, p string) credentials { set(plain, p); return session }, never: func(op string) string {
+			if strings.HasPrefix(op, "iam:") {
+				return badKey
+			}
+			return ofSTS(op)
+		}},
+		{name: "session with MFA", user: strong, credentials: func(w *world, p string) credentials { set(strong, p); return strongSession }, never: ofSTS},
+		{name: "role", credentials: func(w *world, p string) credentials {
+			if p == "" {
+				p = allow("nothing:Nothing")
+			}
+			w.ok(w.iam(w.admin, "PutRolePolicy", "RoleName", role, "PolicyName", "only", "PolicyDocument", p))
+			return roleSession
+		}, never: func(op string) string {
+			switch op {
+			case "sts:GetSessionToken", "sts:GetFederationToken":
+				return "AccessDenied"
+			case "iam:ChangePassword":
+				return "InvalidUserType"
+			}
+			return ""
+		}},
+		{name: "federated user", credentials: func(w *world, p string) credentials {
+			if p == "" {
+				p = allow("nothing:Nothing")
+			}
+			w.ok(w.iam(w.admin, "PutUserPolicy", "UserName", issuer, "PolicyName", "only", "PolicyDocument", allow("*")))
+			return w.ok(w.sts(issuerKey, "GetFederationToken", "Name", "wire", "Policy", p)).credentials()
+		}, never: func(op string) string {
+			switch {
+			case strings.HasPrefix(op, "iam:"):
+				return badKey
+			case op == "sts:GetCallerIdentity" || !strings.HasPrefix(op, "sts:"):
+				return ""
+			}
+			return "AccessDenied"
+		}},
+	}
+}
+
+// T420: every operation × every kind of caller × what its policies say. A caller
+// without permission is denied, by the name of the operation's own action; one
+// with this permission alone is let through; an explicit deny beats everything.
+func TestT420_EveryOperation(t *testing.T) {
+	names, of := operations(t)
+	for name := range samples {
+		if _, ok := of[name]; !ok {
+			t.Errorf("T420: %s has a sample and is not offered", name)
+		}
+	}
+	w := newWorld(t)
+	callers := kinds(w)
+	for _, name := range names {
+		op := of[name]
+		sample := samples[name]
+		if sample == nil {
+			t.Errorf("T420: %s is new: add it to the samples", name)
+			continue
+		}
+		if isOpen := slices.Contains(open, name); isOpen != (op.Checks == nil) {
+			t.Errorf("T420: %s asks the policies: %v; it is on the list of open operations: %v", name, op.Checks != nil, isOpen)
+		}
+		// More actions than the operation's own may be asked for.
+		actions := append([]string{name}, op.Actions...)
+		for _, k := range callers {
+			what := name + " by " + k.name
+			parameters := sample(w, k.user)
+			if code := k.never(name); code != "" {
+				if r := w.refused(w.call(k.credentials(w, allow("*")), name, parameters...), code); r.status == http.StatusOK {
+					t.Errorf("T420: %s succeeds, whom AWS never lets call it", what)
+				}
+				continue
+			}
+			if !k.all && op.Checks != nil {
+				w.denied(what, name, w.call(k.credentials(w, ""), name, parameters...))
+				both := document(map[string]any{"Effect": "Allow", "Action": "*", "Resource": "*"}, map[string]any{"Effect": "Deny", "Action": name, "Resource": "*"})
+				w.denied(what+" against a deny", name, w.call(k.credentials(w, both), name, parameters...))
+			}
+			r := w.call(k.credentials(w, allow(actions...)), name, parameters...)
+			if code := missing[name]; r.status != http.StatusOK && (code == "" || r.code() != code) {
+				t.Errorf("T420: %s with the permission: %d %s", what, r.status, r.body)
+			}
+			if rec := w.record(r); rec == nil || rec.ErrorCode != strings.Replace(r.code(), "NoSuchEntity", "NoSuchEntityException", 1) {
+				t.Errorf("T420: %s is not on record as answered", what)
+			}
+		}
+	}
+}
+
+// denied insists on AWS's denial of an action.
+func (w *world) denied(what, action string, r *reply) {
+	w.t.Helper()
+	code := "AccessDenied"
+	if strings.HasPrefix(action, "cloudtrail:") {
+		code += "Exception"
+	}
+	if r.code() != code || !strings.Contains(r.message(), "is not authorized to perform: "+action+" on resource: ") {
+		w.t.Errorf("%s: %d %s, want a denial of %s", what, r.status, r.body, action)
+		return
+	}
+	if rec := w.record(r); rec == nil || rec.ErrorCode != code {
+		w.t.Errorf("%s: the denial is not on record", what)
+	}
+}
