@@ -289,3 +289,20 @@ func TestCreateAccessKeyWithoutRandomness(t *testing.T) {
 	}
 	w.consistent(t)
 }
+
+// A session that a session policy restricts cannot escape through a key that knows
+// no restriction, neither for the role's own people nor for others.
+func TestT505_RestrictedSessionMakesNoKeys(t *testing.T) {
+	w := newWorld(t)
+	w.user("alice")
+	role := w.asRole() // the role itself may do everything
+	restricted := *role.p.Session
+	restricted.ID = [16]byte{1}
+	restricted.Policy = allow("s3:*", "*")
+	role.p.Session = &restricted
+	create := &iam.CreateAccessKeyInput{UserName: aws.String("alice")}
+	denied(role, w.iam.CreateAccessKey, create)
+	restricted.ID = [16]byte{2}
+	restricted.Policy = ""
+	do(role, w.iam.CreateAccessKey, create)
+}
