@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lanyard-iam/lanyard/bench/internal/stat"
 )
 
 func main() {
@@ -89,19 +91,12 @@ func write(w io.Writer, results []result) {
 		for _, unit := range units {
 			cell := ""
 			if v := r.values[unit]; len(v) > 0 {
-				cell = format(median(v))
+				cell = format(stat.Median(v))
 			}
 			fmt.Fprintf(w, " %s |", cell)
 		}
 		fmt.Fprintln(w)
 	}
-}
-
-// median is the middle value, or the mean of the two in the middle.
-func median(values []float64) float64 {
-	v := slices.Sorted(slices.Values(values))
-	n := len(v)
-	return (v[(n-1)/2] + v[n/2]) / 2
 }
 
 // format writes three significant digits, or the whole number if it is one or has more
