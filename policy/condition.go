@@ -467,7 +467,7 @@ func (c *condition) matchesDate(v *value) bool {
 // distance from numberEqual or dateEqual.
 func ordered(c comparison, order int) bool {
 	switch c {
-	case numberEqual - numberEqual:
+	case 0: // equal
 		return order == 0
 	case numberLess - numberEqual:
 		return order < 0

@@ -1,5 +1,7 @@
 package sts
 
+//lint:file-ignore SA1019 PackedPolicySize is what every client but the newest SDK reads.
+
 import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"

@@ -1,5 +1,7 @@
 package sts_test
 
+//lint:file-ignore SA1019 PackedPolicySize is what every client but the newest SDK reads.
+
 import (
 	"encoding/json"
 	"errors"
