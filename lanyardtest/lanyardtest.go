@@ -27,6 +27,8 @@ import (
 type Lanyard struct {
 	// URL is the endpoint of all services.
 	URL string
+	// AdminURL is the address of metrics, or empty.
+	AdminURL string
 	// Account is the first account.
 	Account string
 	// AccessKeyID and SecretAccessKey are those of an administrator.
@@ -89,6 +91,7 @@ func Start(t testing.TB, config server.Config) *Lanyard {
 	id, secret, _ := strings.Cut(config.AccessKey, ":")
 	return &Lanyard{
 		URL:             s.URL(),
+		AdminURL:        s.AdminURL(),
 		Account:         string(s.Accounts()[0]),
 		AccessKeyID:     id,
 		SecretAccessKey: secret,
