@@ -133,7 +133,7 @@ func (a *Authorizer) prepare(s *scratch, r store.Reader, p *authn.Principal, che
 		return fmt.Errorf("gather session policies of %s: %w", p.ARN, err)
 	}
 	s.inputs = policy.Inputs{
-		Identity:        set.identity,
+		Identity:        &set.identity,
 		Boundary:        set.boundary,
 		Session:         session,
 		Resource:        check.ResourcePolicy,

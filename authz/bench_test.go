@@ -24,8 +24,8 @@ func manyRoles() int {
 	return 100_000
 }
 
-// benchTrust, benchInline and benchManaged are documents as people write them.
-// Those of each role differ, so that no two roles share a compiled document.
+// benchTrust and benchInline are documents as people write them. Those of each role
+// differ, so that no two roles share a compiled document.
 func benchTrust(i int) string {
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:user/deployer-%06d"},"Action":"sts:AssumeRole"}]}`, i)
 }
@@ -34,50 +34,65 @@ func benchInline(i int) string {
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Sid":"Data","Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::app-%06d/*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}]}`, i)
 }
 
-const benchManaged = `{"Version":"2012-10-17","Statement":[` +
-	`{"Sid":"Logs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"arn:aws:logs:*:*:log-group:/app/*"},` +
-	`{"Sid":"OnlyOverTLS","Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`
+// benchRoleID is the unique id of a role: 17 characters that, as AWS's, do not grow
+// with the time of creation.
+func benchRoleID(i int) string {
+	return fmt.Sprintf("%s%017d", arn.PrefixRole, uint64(i)*0x9e3779b97f4a7c15%1e17)
+}
+
+func benchResource(i int) string { return fmt.Sprintf("arn:aws:s3:::app-%06d/reports/2026/11.csv", i) }
 
 // loadRoles fills the world with an account of n roles, each with a trust policy
 // and an inline policy of its own and one of 200 managed policies attached, with
-// the index rows that the IAM API keeps beside them. It returns their ids.
-func (w *world) loadRoles(n int) []string {
+// the index rows that the IAM API keeps beside them.
+func (w *world) loadRoles(n int) {
 	w.Helper()
-	ids := make([]string, n)
 	policies := make([]string, 200)
-	w.update(func(tx store.Tx) error {
-		for i := range policies {
-			p := identity.Policy{
-				Account: home, ID: w.id(arn.PrefixPolicy), Name: fmt.Sprintf("Shared-%03d", i), Path: "/", Created: noon, Updated: noon,
-				Default: 1, Last: 1, Versions: []identity.PolicyVersion{{Number: 1, Document: benchManaged, Created: noon}},
-			}
-			policies[i] = p.ARN("aws")
-			if err := identity.Policies.Put(tx, &p, string(home), identity.Fold(p.Name)); err != nil {
-				return err
-			}
+	for i := range policies {
+		policies[i] = w.policy(fmt.Sprintf("Shared-%03d", i),
+			`"Sid":"Logs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"arn:aws:logs:*:*:log-group:/app/*"`,
+			`"Sid":"OnlyOverTLS","Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}`)
+	}
+	role := func(tx store.Tx, i int) error {
+		r := identity.Role{
+			Account: home, ID: benchRoleID(i), Name: fmt.Sprintf("app-role-%06d", i), Path: "/", Created: noon, MaxSessionDuration: 3600,
+			TrustPolicy: benchTrust(i), Attached: []string{policies[i%len(policies)]},
+			Inline: []identity.InlinePolicy{{Name: "data", Document: benchInline(i)}},
 		}
+		name := identity.Fold(r.Name)
+		if err := identity.Roles.Put(tx, &r, string(home), name); err != nil {
+			return err
+		}
+		if err := identity.Entities.Put(tx, &identity.Entity{Account: home, Type: identity.TypeRole, Name: name}, r.ID); err != nil {
+			return err
+		}
+		attachment := identity.Attachment{Name: name}
+		return identity.Attachments.Put(tx, &attachment, string(home), r.Attached[0], string(identity.AsPermissions), string(identity.TypeRole), r.ID)
+	}
+	const perTransaction = 1000
+	for i := 0; i < n; i += perTransaction {
+		w.update(func(tx store.Tx) error {
+			for j := i; j < min(i+perTransaction, n); j++ {
+				if err := role(tx, j); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+}
+
+// decideAll lets a session of every role use its bucket.
+func (w *world) decideAll(n int) {
+	w.Helper()
+	w.view(func(r store.Reader) {
 		for i := range n {
-			r := identity.Role{
-				Account: home, ID: w.id(arn.PrefixRole), Name: fmt.Sprintf("app-role-%06d", i), Path: "/", Created: noon, MaxSessionDuration: 3600,
-				TrustPolicy: benchTrust(i), Attached: []string{policies[i%len(policies)]},
-				Inline: []identity.InlinePolicy{{Name: "data", Document: benchInline(i)}},
-			}
-			ids[i] = r.ID
-			name := identity.Fold(r.Name)
-			if err := identity.Roles.Put(tx, &r, string(home), name); err != nil {
-				return err
-			}
-			if err := identity.Entities.Put(tx, &identity.Entity{Account: home, Type: identity.TypeRole, Name: name}, r.ID); err != nil {
-				return err
-			}
-			attachment := identity.Attachment{Name: name}
-			if err := identity.Attachments.Put(tx, &attachment, string(home), r.Attached[0], string(identity.AsPermissions), string(identity.TypeRole), r.ID); err != nil {
-				return err
+			check := authz.Check{Action: "s3:GetObject", Resource: benchResource(i)}
+			if d, err := w.authz.Decide(r, w.benchSession(r, benchRoleID(i)), &check, &w.env); err != nil || !d.Allowed {
+				w.Fatalf("role %d: %v %s", i, err, d.Message)
 			}
 		}
-		return nil
 	})
-	return ids
 }
 
 // benchSession is the session of a role made by loadRoles.
@@ -89,11 +104,6 @@ func (w *world) benchSession(r store.Reader, id string) *authn.Principal {
 		w.Fatal(err)
 	}
 	return p
-}
-
-// benchCheck is the question whose answer depends on the role: its own bucket.
-func benchCheck(i int) *authz.Check {
-	return &authz.Check{Action: "s3:GetObject", Resource: fmt.Sprintf("arn:aws:s3:::app-%06d/reports/2026/11.csv", i)}
 }
 
 func heap() uint64 {
@@ -112,20 +122,13 @@ func BenchmarkRolesMemory(b *testing.B) {
 	for b.Loop() {
 		before := heap()
 		w := newWorld(b)
-		ids := w.loadRoles(n)
+		w.loadRoles(n)
 		loaded := heap()
-		w.view(func(r store.Reader) {
-			for i, id := range ids {
-				d, err := w.authz.Decide(r, w.benchSession(r, id), benchCheck(i), &w.env)
-				if err != nil || !d.Allowed {
-					b.Fatalf("role %d: %v %s", i, err, d.Message)
-				}
-			}
-		})
+		w.decideAll(n)
 		decided := heap()
 		w.view(func(r store.Reader) {
-			for _, id := range ids {
-				role, err := identity.RoleByID(r, id)
+			for i := range n {
+				role, err := identity.RoleByID(r, benchRoleID(i))
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -143,46 +146,51 @@ func BenchmarkRolesMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkRolesDecide finds a random role of the large account by its id, as the
-// session of a request names it, and decides what the session asks.
+// BenchmarkRolesDecide decides what the session of a random role of the large account
+// asks: the policies are found by the role's id, as the session names it. With
+// "lookup", the role's record is found, too.
 func BenchmarkRolesDecide(b *testing.B) {
 	w := newWorld(b)
-	ids := w.loadRoles(manyRoles())
-	resources := make([]string, len(ids))
-	w.view(func(r store.Reader) {
-		for i, id := range ids {
-			check := benchCheck(i)
-			resources[i] = check.Resource
-			if d, err := w.authz.Decide(r, w.benchSession(r, id), check, &w.env); err != nil || !d.Allowed {
-				b.Fatalf("role %d: %v %s", i, err, d.Message)
-			}
-		}
-	})
+	n := manyRoles()
+	w.loadRoles(n)
+	w.decideAll(n)
 	for _, bench := range []struct {
 		name   string
 		lookUp bool
 	}{{"decide", false}, {"lookup+decide", true}} {
 		b.Run(bench.name, func(b *testing.B) {
+			// What a request brings (ids, names) was read just now: it is made a
+			// batch at a time, so that it is not what has to be fetched from memory.
+			const batch = 64
+			var ids, resources [batch]string
 			random := rand.New(rand.NewPCG(1, 2))
 			check := authz.Check{Action: "s3:GetObject"}
 			p := authn.Principal{
 				Kind: authn.AssumedRole, Account: home, Name: "app", Path: "/", ARN: "arn:aws:sts::111122223333:assumed-role/app/ci",
 				PrincipalARN: "arn:aws:iam::111122223333:role/app", Session: &session.Session{Kind: session.Role, Name: "ci", Issued: noon, MFAKnown: true},
 			}
-			b.ReportAllocs()
 			w.view(func(r store.Reader) {
-				for b.Loop() {
-					i := random.IntN(len(ids))
-					p.ID, check.Resource = ids[i], resources[i]
-					if bench.lookUp {
-						role, err := identity.RoleByID(r, p.ID)
-						if err != nil {
-							b.Fatal(err)
-						}
-						p.Name, p.Tags = role.Name, role.Tags
+				b.ReportAllocs()
+				b.ResetTimer()
+				for done := 0; done < b.N; done += batch {
+					b.StopTimer()
+					for i := range batch {
+						role := random.IntN(n)
+						ids[i], resources[i] = benchRoleID(role), benchResource(role)
 					}
-					if d, err := w.authz.Decide(r, &p, &check, &w.env); err != nil || !d.Allowed {
-						b.Fatal(err, d.Message)
+					b.StartTimer()
+					for i := range min(batch, b.N-done) {
+						p.ID, check.Resource = ids[i], resources[i]
+						if bench.lookUp {
+							role, err := identity.RoleByID(r, p.ID)
+							if err != nil {
+								b.Fatal(err)
+							}
+							p.Name, p.Tags = role.Name, role.Tags
+						}
+						if d, err := w.authz.Decide(r, &p, &check, &w.env); err != nil || !d.Allowed {
+							b.Fatal(err, d.Message)
+						}
 					}
 				}
 			})

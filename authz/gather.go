@@ -17,7 +17,7 @@ import (
 // the session policies of a session, together with the very record versions that
 // it was made from.
 type compiled struct {
-	identity *policy.Set
+	identity policy.Set
 	boundary *policy.Set
 	tags     []principalTag
 	records  []dependency
@@ -75,8 +75,8 @@ func (c *compiled) note(r store.Reader) {
 // nobody is a principal on whom no policy hangs; gone is a user or role that no
 // longer exists.
 var (
-	nobody = &compiled{identity: policy.NewSet(nil)}
-	gone   = &compiled{identity: policy.NewSet(nil)}
+	nobody = &compiled{identity: *policy.NewSet(nil)}
+	gone   = &compiled{identity: *policy.NewSet(nil)}
 )
 
 // policiesOf returns the compiled policies of the user, role or issuing user
@@ -114,7 +114,7 @@ func (a *Authorizer) rootIssued() (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &compiled{identity: policy.NewSet([]policy.Attached{{
+	return &compiled{identity: *policy.NewSet([]policy.Attached{{
 		Source:   policy.Source{Type: policy.SourceUserInline, ID: "root user", Owner: "root"},
 		Document: doc,
 	}})}, nil
@@ -269,7 +269,7 @@ func (g *gathering) limit(boundary string, tags []identity.Tag) error {
 
 func (g *gathering) finish() *compiled {
 	c := &compiled{
-		identity: policy.NewSet(g.docs),
+		identity: *policy.NewSet(g.docs),
 		boundary: g.boundary,
 		tags:     g.tags,
 		// To size: there are as many of these as there are roles.
@@ -346,12 +346,12 @@ func (a *Authorizer) sessionPolicies(r store.Reader, p *authn.Principal) (*polic
 	}
 	if s.Policy == "" && len(s.PolicyARNs) == 0 {
 		if p.Kind == authn.FederatedUser {
-			return nobody.identity, nil
+			return &nobody.identity, nil
 		}
 		return nil, nil
 	}
 	if c, ok := a.sessions.Get(s.ID); ok && c.current(r) {
-		return c.identity, nil
+		return &c.identity, nil
 	}
 	g := gathering{a: a, r: r}
 	if s.Policy != "" {
@@ -371,7 +371,7 @@ func (a *Authorizer) sessionPolicies(r store.Reader, p *authn.Principal) (*polic
 	}
 	c := g.finish()
 	a.sessions.Put(s.ID, c)
-	return c.identity, nil
+	return &c.identity, nil
 }
 
 // documentKey finds a compiled document. What a text means depends on its kind.

@@ -18,7 +18,8 @@ func guardOf(kind Kind, v any) guard {
 // CheckShared panics if somebody changed the shared value of item. It does so only in
 // race builds. For engines, which call it when they let go of an item.
 func CheckShared(key Key, item *Item) {
-	if c := item.content.Load(); c.value != nil && guardOf(item.kind, c.value) != c.guard {
+	c := item.content.Load()
+	if _, untouched := c.value.(encoded); !untouched && guardOf(item.kind, c.value) != c.guard {
 		panic(fmt.Sprintf("store: a shared %s record was modified in place: %q", item.kind, key.Parts()))
 	}
 }

@@ -22,12 +22,15 @@ type Item struct {
 	kind    Kind
 }
 
-// content is what an item holds now: raw before it is decoded, value (a *T) after.
+// content is what an item holds now: encoded before the value is first asked for, a *T
+// after. There is one for each record, so it is small.
 type content struct {
 	guard guard
-	raw   []byte
 	value any
 }
+
+// encoded is a value as it is stored.
+type encoded []byte
 
 // NewItem encodes v as a record of kind. Later changes to v do not reach the item.
 func NewItem(kind Kind, v any) (*Item, error) {
@@ -55,7 +58,7 @@ func OpenItem(raw []byte, sum uint64) (*Item, error) {
 
 func newItem(kind Kind, raw []byte, sum uint64) *Item {
 	it := &Item{kind: kind, sum: sum}
-	it.content.Store(&content{raw: raw})
+	it.content.Store(&content{value: encoded(raw)})
 	return it
 }
 
@@ -82,8 +85,8 @@ func (it *Item) Sum() uint64 { return it.sum }
 // engines; it encodes anew if the item was decoded meanwhile.
 func (it *Item) Bytes() ([]byte, error) {
 	c := it.content.Load()
-	if c.raw != nil {
-		return c.raw, nil
+	if raw, ok := c.value.(encoded); ok {
+		return raw, nil
 	}
 	return encode(it.kind, c.value)
 }
@@ -92,15 +95,15 @@ func (it *Item) Bytes() ([]byte, error) {
 func value[T any](it *Item) (*T, error) {
 	for {
 		c := it.content.Load()
-		if c.raw == nil {
-			v, ok := c.value.(*T)
-			if !ok {
-				return nil, fmt.Errorf("store: %s record is a %T, not a %T", it.kind, c.value, v)
-			}
+		if v, ok := c.value.(*T); ok {
 			return v, nil
 		}
 		v := new(T)
-		if err := json.Unmarshal(c.raw[headerBytes:], v); err != nil {
+		raw, ok := c.value.(encoded)
+		if !ok {
+			return nil, fmt.Errorf("store: %s record is a %T, not a %T", it.kind, c.value, v)
+		}
+		if err := json.Unmarshal(raw[headerBytes:], v); err != nil {
 			return nil, fmt.Errorf("%w: decode %s record: %v", ErrCorrupt, it.kind, err)
 		}
 		if it.content.CompareAndSwap(c, &content{value: v, guard: guardOf(it.kind, v)}) {

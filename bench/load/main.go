@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"time"
 
@@ -31,6 +32,7 @@ type options struct {
 	runs        int
 	duration    time.Duration
 	stores      []string
+	operations  *regexp.Regexp
 }
 
 func main() {
@@ -43,6 +45,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 5, "runs of each measurement, of which the median counts")
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "length of a run")
 	flag.StringVar(&store, "store", "", "sqlite, memory, or empty for both")
+	operations := flag.String("operations", "", "measure only operations that match this `regexp`")
 	flag.Parse()
 	if flag.NArg() > 0 || o.connections < 1 || o.runs < 1 || o.duration <= 0 {
 		flag.Usage()
@@ -55,6 +58,10 @@ func main() {
 		o.stores = []string{store}
 	default:
 		log.Fatalf("-store %q: say sqlite or memory", store)
+	}
+	var err error
+	if o.operations, err = regexp.Compile(*operations); err != nil {
+		log.Fatalf("-operations: %v", err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -164,6 +171,9 @@ func measureLoad(ctx context.Context, o options, store, dir string) error {
 			return err
 		}
 		for _, scenario := range w.scenarios() {
+			if !o.operations.MatchString(scenario.name) {
+				continue
+			}
 			var all []figures
 			for range o.runs {
 				f, err := scenario.run()
