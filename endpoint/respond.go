@@ -83,7 +83,7 @@ func (h *Handler) respond(w http.ResponseWriter, x *exchange, failure protocol.E
 		}
 	}
 	if x.err != nil {
-		namespace := ""
+		namespace := h.Services.all[0].Namespace // until the service is known
 		if x.service != nil {
 			namespace = x.service.Namespace
 		}

@@ -152,6 +152,7 @@ func (c *canaries) scan() {
 // answer that hands it out: not in logs at their most talkative, in the trail,
 // in errors, in metrics, or in the files.
 func TestT369_T385_Canaries(t *testing.T) {
+	t.Parallel()
 	var log buffer
 	w, config := newDurableWorld(t, func(c *server.Config) { c.Log, c.AdminListen = debugLog(&log), "127.0.0.1:0" })
 	c := &canaries{w: w, secrets: make(map[string]string), places: make(map[string]string)}

@@ -34,14 +34,18 @@ type world struct {
 	local   *http.Client
 	admin   credentials
 	root    credentials
-	made    int // names given
+	// settable tells whether the server's clock can be moved.
+	settable bool
+	made     int // names given
 }
 
 // newWorld starts a server in memory.
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	l := lanyardtest.New(t, func(c *server.Config) { c.Accounts = []arn.AccountID{ours, theirs} })
-	return attach(t, l)
+	w := attach(t, l)
+	w.settable = true
+	return w
 }
 
 // newDurableWorld starts a server over a data directory; change may be nil.
@@ -79,14 +83,6 @@ func attach(t testing.TB, l *lanyardtest.Lanyard) *world {
 	w.admin = w.owner(ours, false)
 	w.root = w.owner(ours, true)
 	return w
-}
-
-// with is the same world for a subtest.
-func (w *world) with(t testing.TB) *world {
-	c := *w
-	c.t = t
-	w.made += 1000 // names stay distinct
-	return &c
 }
 
 // owner are credentials from the local socket: of the owner's role or of root.
