@@ -92,29 +92,38 @@ func (l *TracedLayer) render(b *strings.Builder) {
 		line("", "  it is about other principals")
 	}
 	if !s.ActionMatches {
-		line("", "  it is about "+elementText("other actions", s.Action, s.NotAction))
+		line("", "  it is about other actions")
 	}
 	if !s.ResourceMatches {
-		line("", "  it is about "+elementText("other resources", s.Resource, s.NotResource))
+		line("", "  it is about other resources: "+s.list(s.Resource, s.NotResource))
 	}
 	for _, c := range s.Conditions {
 		line("", "  "+c.describe())
 	}
 }
 
-func elementText(what string, values []string, not bool) string {
-	if not {
-		return what + ": all but " + strings.Join(values, ", ")
+// maxShown is how many actions or resources of a statement a person is shown: the
+// line says where the others are.
+const maxShown = 4
+
+// list writes the values of an element, negated or not.
+func (s *TracedStatement) list(values []string, not bool) string {
+	text := strings.Join(values[:min(len(values), maxShown)], ", ")
+	switch {
+	case s.TruncatedElements && len(values) == maxTracedValues: // the trace has not all of them
+		text += ", and more"
+	case len(values) > maxShown:
+		text += fmt.Sprintf(", and %d more", len(values)-maxShown)
 	}
-	return what + ": " + strings.Join(values, ", ")
+	if not {
+		return "all but " + text
+	}
+	return text
 }
 
 func (s *TracedStatement) describe() string {
 	verb := map[string]string{"Allow": "allows", "Deny": "denies"}[s.Effect]
-	actions := strings.Join(s.Action, ", ")
-	if s.NotAction {
-		actions = "all but " + actions
-	}
+	actions := s.list(s.Action, s.NotAction)
 	lines := fmt.Sprintf("line %d", s.Line)
 	if s.EndLine > s.Line {
 		lines = fmt.Sprintf("lines %d-%d", s.Line, s.EndLine)

@@ -180,7 +180,7 @@ func (t *Trace) layer(layer Layer, level int, set *Set, q *query, applies bool, 
 	l.Policies = len(set.docs)
 	l.Effect = set.judge(q).effect()
 	var like *TracedStatement // the most like the request of those not about the action
-	likeness := -1
+	likeness := otherService
 	for i := range set.docs {
 		a := &set.docs[i]
 		l.Statements += len(a.Document.statements)
@@ -287,6 +287,10 @@ func (s *TracedStatement) faults() int {
 	}
 	return n
 }
+
+// otherService is the greatest likeness of a statement about another service, which
+// is not near at all.
+const otherService = 3
 
 // likeness says how much a statement about other actions is like the request.
 func (s *TracedStatement) likeness(action string) int {
