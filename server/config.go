@@ -110,7 +110,7 @@ func (c *Config) Validate() error {
 		return errors.New("no data directory: say --data DIR, or --dev for a server in memory")
 	}
 	if c.SealKeyFile == "" && c.SealKey == "" {
-		return errors.New("no seal key: say --seal-key FILE")
+		return errors.New("no seal key: say --seal-key-file FILE")
 	}
 	if c.SealKeyFile != "" && within(c.DataDir, c.SealKeyFile) {
 		return errors.New("the seal key must not lie in the data directory: whoever copies the one would have the other")

@@ -93,14 +93,15 @@ older one, such as Debian's 2.9.19, add --endpoint-url "$LANYARD_ENDPOINT".`,
 			return nil
 		},
 	}
-	p.flags(cmd, false)
+	p.dataFlag(cmd)
+	p.socketFlag(cmd)
 	f := cmd.Flags()
 	f.StringVar(&account, "account", "", "account `id` (default the first)")
 	f.DurationVar(&duration, "duration", time.Hour, "how long they live: 15m to 12h")
 	f.BoolVar(&root, "root", false, "a session of the root user")
-	f.StringVar(&shell, "shell", "sh", "sh, fish or powershell")
+	f.StringVar(&shell, "shell", "sh", "`name` of the shell: sh, fish or powershell")
 	f.BoolVar(&unset, "unset", false, "print what removes the variables")
-	f.StringVar(&output, "output", "", "json: as a credential_process prints it")
+	f.StringVar(&output, "output", "", "`format`: json, as a credential_process prints it")
 	return cmd
 }
 

@@ -27,6 +27,9 @@ directory can be opened; there is no way around it.`,
   lanyard init --data ./data --seal-key-file ./seal.key --account 123456789012`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(accounts) == 0 {
+				return usageError("name at least one account, for example --account 123456789012")
+			}
 			p.fill()
 			c := server.Config{DataDir: p.data, SealKeyFile: p.sealKeyFile, SealKey: p.sealKey, Region: region, Version: version}
 			for _, a := range accounts {
@@ -61,7 +64,8 @@ directory can be opened; there is no way around it.`,
 			return nil
 		},
 	}
-	p.flags(cmd, true)
+	p.dataFlag(cmd)
+	p.sealKeyFlag(cmd)
 	cmd.Flags().StringSliceVar(&accounts, "account", nil, "account `id` to make: 12 digits; may be repeated")
 	cmd.Flags().StringVar(&region, "region", server.DefaultRegion, "`region` whose partition the first ARNs are written in")
 	return cmd

@@ -80,6 +80,29 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return f.code
 }
 
+// rootHelp is what lanyard help prints: a screen of 24 lines.
+const rootHelp = `{{.Long}}
+
+Commands:
+{{- range .Commands}}{{if or .IsAvailableCommand (eq .Name "help")}}
+  {{rpad .Name 9}} {{.Short}}{{end}}{{end}}
+
+lanyard COMMAND --help says more. Exit codes: 0 ok, 1 the answer is no,
+252 bad usage, 253 bad configuration, 254 the server refused, 255 other.
+`
+
+// commandHelp is the help of one command, at most 80 columns wide.
+const commandHelp = `{{.Long}}
+
+Usage:
+  {{.UseLine}}
+
+Examples:
+{{.Example}}
+
+Flags:
+{{.LocalFlags.FlagUsagesWrapped 80}}`
+
 const about = `Lanyard is the AWS identity system for your own servers: users, roles,
 policies, temporary credentials and an audit trail in AWS's own protocol, so
 that the AWS CLI, SDKs and Terraform work unchanged.
@@ -115,7 +138,11 @@ func newRoot() *cobra.Command {
 		return &failure{code: exitUsage, err: err, hint: "Run `" + cmd.CommandPath() + " --help` for the flags."}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServer(), newInit(), newEnv(), newWhy(), newTOTP(), newVersion(), newMan())
+	root.SetHelpTemplate(rootHelp)
+	for _, cmd := range []*cobra.Command{newServer(), newInit(), newEnv(), newWhy(), newTOTP(), newVersion(), newMan()} {
+		cmd.SetHelpTemplate(commandHelp)
+		root.AddCommand(cmd)
+	}
 	return root
 }
 
@@ -123,6 +150,14 @@ func newRoot() *cobra.Command {
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usageError("%s takes no argument %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+// oneArg refuses a second argument.
+func oneArg(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usageError("%s takes one argument, not %d", cmd.CommandPath(), len(args))
 	}
 	return nil
 }
@@ -147,9 +182,11 @@ func fromEnvironment(cmd *cobra.Command) error {
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  noArgs,
+		Use:     "version",
+		Short:   "Print the version",
+		Long:    "Print the version of this binary; GET /version tells that of a server.",
+		Example: `  lanyard version`,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "lanyard %s\n", version)
 			return err

@@ -26,12 +26,16 @@ type place struct {
 	data, sealKeyFile, sealKey, socket string
 }
 
-func (p *place) flags(cmd *cobra.Command, seal bool) {
+func (p *place) dataFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.data, "data", "", "data `directory` (default "+shown(defaultData())+")")
+}
+
+func (p *place) socketFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.socket, "socket", "", "`path` of the owner's local socket")
-	if seal {
-		cmd.Flags().StringVar(&p.sealKeyFile, "seal-key-file", "", "`file` with the seal key (default "+shown(defaultSealKeyFile())+")")
-	}
+}
+
+func (p *place) sealKeyFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.sealKeyFile, "seal-key-file", "", "`file` with the seal key (default "+shown(defaultSealKeyFile())+")")
 }
 
 // defaultData is /var/lib/lanyard for root, else the XDG state directory.
@@ -153,8 +157,10 @@ certificates again, SIGUSR1 writes the goroutines to standard error.`,
 	f.StringVar(&c.TLSKey, "tls-key", "", "private key `file` (PEM)")
 	f.BoolVar(&c.PlainHTTP, "plain-http", false, "allow HTTP beyond loopback: a proxy in front speaks TLS")
 	f.IntVar(&days, "retention-days", 90, "how many `days` the trail is kept")
-	f.StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
-	p.flags(cmd, true)
+	f.StringVar(&logLevel, "log-level", "info", "`level`: debug, info, warn or error")
+	p.dataFlag(cmd)
+	p.sealKeyFlag(cmd)
+	p.socketFlag(cmd)
 	return cmd
 }
 

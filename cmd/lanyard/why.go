@@ -34,7 +34,7 @@ shows it), in error bodies and in the trail. --last takes the last denial.
 Exit code 0: it was allowed, 1: it was denied or failed.`,
 		Example: `  lanyard why --last
   lanyard why 7c1e0c52-3a55-4a0e-9d0c-6b8f7e2d9a11 --output json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if last == (len(args) == 1) {
 				return usageError("say which request: its id, or --last for the last denial")
@@ -70,9 +70,10 @@ Exit code 0: it was allowed, 1: it was denied or failed.`,
 			return err
 		},
 	}
-	p.flags(cmd, false)
+	p.dataFlag(cmd)
+	p.socketFlag(cmd)
 	cmd.Flags().BoolVar(&last, "last", false, "the last request that was denied")
-	cmd.Flags().StringVar(&output, "output", "", "json: the record and the whole trace")
+	cmd.Flags().StringVar(&output, "output", "", "`format`: json, the record and the whole trace")
 	return cmd
 }
 
