@@ -3,7 +3,8 @@
 // would type; the few commands that a shell would give are
 //
 //	server [flags…]        start a server on a free port and wait until it listens;
-//	                       its address is in LANYARD_ENDPOINT
+//	                       its address is in LANYARD_ENDPOINT, that of metrics in
+//	                       LANYARD_METRICS
 //	! server [flags…]      it refuses to start; what it says is in the file "refusal"
 //	server stop|kill|hup   stop it (SIGTERM), kill it (SIGKILL), send it SIGHUP
 //	eval command…          set the variables that the command prints, as eval "$(…)"
@@ -58,6 +59,12 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	lanyard = filepath.Join(dir, "lanyard")
+	// What the binary is built of is not imported here: looking at it tells the
+	// test cache that it matters.
+	sources, _ := filepath.Glob("../../cmd/lanyard/*.go")
+	for _, source := range sources {
+		_, _ = os.Stat(source)
+	}
 	build := exec.Command("go", "build", "-o", lanyard, "../../cmd/lanyard")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
@@ -197,14 +204,20 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(p.cmd.Start())
 	p.exited = make(chan struct{})
 	url := make(chan string, 1)
+	var endpoint, metrics string
 	var text bytes.Buffer
 	go func() {
 		lines := bufio.NewScanner(stderr)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
 			fmt.Fprintln(&text, lines.Text())
-			if _, after, ok := strings.Cut(lines.Text(), "Endpoint    "); ok {
-				url <- strings.TrimSpace(after)
+			switch label, value, _ := strings.Cut(strings.TrimSpace(lines.Text()), " "); label {
+			case "Endpoint":
+				endpoint = strings.TrimSpace(value)
+			case "Metrics":
+				metrics = strings.TrimSpace(value)
+			case "In": // "another terminal": the last words, when it listens
+				url <- endpoint
 			}
 		}
 		_ = p.cmd.Wait()
@@ -217,6 +230,7 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the server started")
 		}
 		ts.Setenv("LANYARD_ENDPOINT", u)
+		ts.Setenv("LANYARD_METRICS", metrics)
 		for _, s := range []string{"IAM", "STS", "CLOUDTRAIL"} {
 			ts.Setenv("AWS_ENDPOINT_URL_"+s, u)
 		}
@@ -262,10 +276,10 @@ func environ(ts *testscript.TestScript) []string {
 	var env []string
 	for _, name := range []string{
 		"PATH", "HOME", "WORK", "TMPDIR", "PYENV_ROOT", "PYENV_VERSION", "XDG_RUNTIME_DIR",
-		"XDG_STATE_HOME", "XDG_CONFIG_HOME", warmVariable, flagVariable,
+		"XDG_STATE_HOME", "XDG_CONFIG_HOME", "TERRAFORM_MIRROR", warmVariable, flagVariable,
 		"LANYARD_ENDPOINT", "LANYARD_SOCKET", "LANYARD_DATA", "LANYARD_SEAL_KEY_FILE", "LANYARD_SEAL_KEY", "LANYARD_ACCESS_KEY",
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
-		"AWS_PAGER", "AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+		"AWS_PAGER", "AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE",
 		"AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_CLOUDTRAIL",
 	} {
 		if v := ts.Getenv(name); v != "" {

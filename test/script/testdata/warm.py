@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import traceback
 
 import awscli.clidriver
 
@@ -36,13 +37,18 @@ def serve(connection):
         os.dup2(file, number)
         os.close(file)
     os.chdir(request["dir"])
+    models = os.environ.get("AWS_DATA_PATH")  # which loading the CLI has set
     os.environ.clear()
+    if models:
+        os.environ["AWS_DATA_PATH"] = models
     os.environ.update(pair.split("=", 1) for pair in request["env"])
     code = 255
     try:
         code = run(request["args"])
         sys.stdout.flush()
         sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
     finally:
         connection.send(bytes([code]))
         os._exit(code)
