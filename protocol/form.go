@@ -14,10 +14,10 @@ const (
 	// character percent-encoded, is under 400 KB.
 	MaxBody = 1 << 20
 
-	// MaxParameters bounds the parameters of one form. A request with every list
-	// at its documented maximum has a few hundred; thousands only cost memory
-	// and time (compare CVE-2025-61726).
-	MaxParameters = 4096
+	// MaxParameters bounds the parameters of one form. The largest request, an
+	// AssumeRole with every list at its documented maximum, has under 200;
+	// thousands only cost memory and time (compare CVE-2025-61726).
+	MaxParameters = 2000
 
 	// maxShared is the largest body, in bytes, whose values share one buffer.
 	// The values of a larger one are copied: else a user name that is kept for

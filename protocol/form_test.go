@@ -148,6 +148,9 @@ func TestT050_OneSplittingRule(t *testing.T) {
 	if _, err := protocol.ParseForm(parameters(10_001)); code(err) != "MalformedQueryString" {
 		t.Errorf("10,001 parameters: %v", err)
 	}
+	if _, err := protocol.ParseForm(parameters(2_001)); code(err) != "MalformedQueryString" {
+		t.Errorf("2,001 parameters: %v", err)
+	}
 	if form, err := protocol.ParseForm(parameters(protocol.MaxParameters)); err != nil || form.Len() != protocol.MaxParameters {
 		t.Errorf("%d parameters: %d, %v", protocol.MaxParameters, form.Len(), err)
 	}
