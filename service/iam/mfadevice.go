@@ -465,13 +465,10 @@ func checkDevice(c *service.Call, serial string) (authz.Check, error) {
 	return check.WithResourceTags(d.Tags), nil
 }
 
-// mayCreateVirtualMFADevice: tags at creation need the permission to tag as well.
+// mayCreateVirtualMFADevice asks to create a virtual device.
 func mayCreateVirtualMFADevice(c *service.Call, in *iam.CreateVirtualMFADeviceInput) ([]authz.Check, error) {
-	check := authz.On(c.Scope.MFADevice(pathOf(in.Path), *in.VirtualMFADeviceName)).WithRequestTags(requestTags(in.Tags))
-	if len(in.Tags) == 0 {
-		return []authz.Check{check}, nil
-	}
-	return []authz.Check{check, check.WithAction("iam:TagMFADevice")}, nil
+	check := authz.On(c.Scope.MFADevice(pathOf(in.Path), *in.VirtualMFADeviceName))
+	return creates(check, in.Tags, "iam:TagMFADevice"), nil
 }
 
 func mayTagMFADevice(c *service.Call, in *iam.TagMFADeviceInput) ([]authz.Check, error) {

@@ -130,3 +130,41 @@ func TestT334_OnlyTagUser(t *testing.T) {
 	do(eve, w.iam.TagUser, tag)
 	do(eve, w.iam.CreateAccessKey, take)
 }
+
+// The tags that something is created with count as its own, whatever it is.
+func TestTagsAtCreationAreTheResourcesOwn(t *testing.T) {
+	w := newWorld(t)
+	admin, name := w.user("admin"), aws.String("new")
+	w.may("admin", allowIf("iam:*", "*", `{"StringEquals":{"aws:ResourceTag/team":"blue"}}`))
+	for what, create := range map[string]func([]types.Tag) error{
+		"user": func(given []types.Tag) error {
+			_, err := try(admin, w.iam.CreateUser, &iam.CreateUserInput{UserName: name, Tags: given})
+			return err
+		},
+		"role": func(given []types.Tag) error {
+			_, err := try(admin, w.iam.CreateRole, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(trusting(string(ours))), Tags: given})
+			return err
+		},
+		"policy": func(given []types.Tag) error {
+			_, err := try(admin, w.iam.CreatePolicy, &iam.CreatePolicyInput{PolicyName: name, PolicyDocument: aws.String(allow("s3:GetObject", "*")), Tags: given})
+			return err
+		},
+		"instance profile": func(given []types.Tag) error {
+			_, err := try(admin, w.iam.CreateInstanceProfile, &iam.CreateInstanceProfileInput{InstanceProfileName: name, Tags: given})
+			return err
+		},
+		"MFA device": func(given []types.Tag) error {
+			_, err := try(admin, w.iam.CreateVirtualMFADevice, &iam.CreateVirtualMFADeviceInput{VirtualMFADeviceName: name, Tags: given})
+			return err
+		},
+	} {
+		for _, given := range [][]types.Tag{nil, tags("team=red")} {
+			if err := create(given); codeOf(err) != "AccessDenied" {
+				t.Errorf("%s with tags %q: %v, want AccessDenied", what, pairs(given), err)
+			}
+		}
+		if err := create(tags("team=blue")); err != nil {
+			t.Errorf("%s with the tag asked for: %v", what, err)
+		}
+	}
+}

@@ -309,16 +309,13 @@ func checkUser(c *service.Call, name *string) (authz.Check, error) {
 	return who.check(c)
 }
 
-// mayCreateUser: tags at creation need the permission to tag as well.
+// mayCreateUser asks to create a user.
 func mayCreateUser(c *service.Call, in *iam.CreateUserInput) ([]authz.Check, error) {
-	check := authz.On(c.Scope.User(pathOf(in.Path), *in.UserName)).WithRequestTags(requestTags(in.Tags))
+	check := authz.On(c.Scope.User(pathOf(in.Path), *in.UserName))
 	if in.PermissionsBoundary != nil {
 		check = check.With("iam:PermissionsBoundary", *in.PermissionsBoundary)
 	}
-	if len(in.Tags) == 0 {
-		return []authz.Check{check}, nil
-	}
-	return []authz.Check{check, check.WithAction("iam:TagUser")}, nil
+	return creates(check, in.Tags, "iam:TagUser"), nil
 }
 
 // mayUpdateUser: a user moves from one ARN to another, and the caller needs the
