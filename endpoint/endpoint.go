@@ -53,6 +53,8 @@ type Handler struct {
 	Observe func(service, operation string, status int, took time.Duration)
 	// Used is told that a long-term key or a role was used. It must not block.
 	Used func(id, service, region string, at time.Time)
+
+	strangers allowance
 }
 
 // ServeHTTP is the life of one request.
@@ -133,7 +135,7 @@ func (h *Handler) finish(w http.ResponseWriter, x *exchange) {
 		x.err = fmt.Errorf("panic: %v", p)
 	}
 	body := h.errorBody(x)
-	if !x.recorded && x.event.Account != "" {
+	if !x.recorded && x.event.Account != "" && (x.call.Principal != nil || h.strangers.take(x.now)) {
 		h.describe(x, x.err)
 		if err := h.Trail.Enqueue(x.ctx, x.event); err != nil {
 			x.err = unavailable(err)

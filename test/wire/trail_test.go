@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // T368: whatever a client writes, a record is one record.
@@ -77,5 +78,51 @@ func TestT370_T373_EveryRequestOnce(t *testing.T) {
 	}
 	if len(codes) != len(want) {
 		t.Errorf("T370: error codes on record: %v", codes)
+	}
+}
+
+// T370, I9: guesses are on record, and cannot fill the disk: beyond a thousand at
+// once they are refused without a record. Who signs is always on record.
+func TestT370_StrangersCannotFillTheDisk(t *testing.T) {
+	w := newWorld(t)
+	_, key := w.caller()
+	guess := key
+	guess.secret = "guess"
+	first := w.iam(guess, "ListUsers")
+	w.refused(first, mismatch)
+	var last *reply
+	for range 1000 {
+		last = w.iam(guess, "ListUsers")
+	}
+	if last.code() != mismatch || w.record(last) != nil {
+		t.Errorf("the thousand and first guess: %d %s, on record: %v", last.status, last.code(), w.record(last) != nil)
+	}
+	w.refused(w.iam(key, "ListUsers"), "AccessDenied")
+	w.lanyard.Advance(10 * time.Second)
+	w.refused(w.iam(guess, "ListUsers"), mismatch)
+}
+
+// T079: the source address is the peer's, whatever headers say.
+func TestT079_SourceAddress(t *testing.T) {
+	w := newWorld(t)
+	from := func(address string) string {
+		return document(map[string]any{"Effect": "Allow", "Action": "iam:ListUsers", "Resource": "*", "Condition": map[string]any{"IpAddress": map[string]any{"aws:SourceIp": address}}})
+	}
+	for address, ok := range map[string]bool{"10.0.0.0/8": false, "127.0.0.0/8": true} {
+		_, key := w.caller(from(address))
+		m := w.form(versionIAM, "ListUsers")
+		for _, name := range []string{"X-Forwarded-For", "X-Real-Ip", "Forwarded", "True-Client-Ip"} {
+			m.add(name, "10.0.0.1")
+		}
+		m.sign(signature{by: key, at: w.now(), service: "iam"})
+		r := w.send(m)
+		if ok {
+			w.ok(r)
+		} else {
+			w.refused(r, "AccessDenied")
+		}
+		if rec := w.record(r); !strings.Contains(rec.raw, `"sourceIPAddress":"127.0.0.1"`) {
+			t.Errorf("T079: %s", rec.raw)
+		}
 	}
 }
