@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func install(t testing.TB, dir string) *process {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(sockets) })
 	p := &process{t: t, socket: filepath.Join(sockets, "s")}
-	p.place = []string{"--data", filepath.Join(dir, "data"), "--seal-key-file", filepath.Join(t.TempDir(), "seal.key"), "--socket", p.socket}
+	p.place = []string{"--data", filepath.Join(dir, "data"), "--seal-key-file", filepath.Join(t.TempDir(), "seal.key")}
 	init := exec.Command(path, append([]string{"init", "--account", string(ours)}, p.place...)...)
 	if out, err := init.CombinedOutput(); err != nil {
 		t.Fatalf("lanyard init: %v\n%s", err, out)
@@ -82,14 +83,21 @@ func install(t testing.TB, dir string) *process {
 	return p
 }
 
-// start runs the server and waits until it listens.
+// start runs the server and waits until it answers.
 func (p *process) start() *world {
+	p.t.Helper()
+	p.run()
+	return attach(p.t, &lanyardtest.Lanyard{URL: p.url, Socket: p.socket, Account: string(ours)})
+}
+
+// run runs the server and waits until it listens.
+func (p *process) run(flags ...string) {
 	p.t.Helper()
 	path, err := lanyard()
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.cmd = exec.Command(path, append([]string{"server", "--listen", "127.0.0.1:0"}, p.place...)...)
+	p.cmd = exec.Command(path, slices.Concat([]string{"server", "--listen", "127.0.0.1:0"}, p.place, []string{"--socket", p.socket}, flags)...)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -119,7 +127,6 @@ func (p *process) start() *world {
 	case <-time.After(30 * time.Second):
 		p.t.Fatal("the server is not ready after 30 s")
 	}
-	return attach(p.t, &lanyardtest.Lanyard{URL: p.url, Socket: p.socket, Account: string(ours)})
 }
 
 // stop signals the server and waits for its end.
@@ -312,7 +319,7 @@ func TestRestart(t *testing.T) {
 
 	// T382: a second server on the same data is turned away, and the first goes on.
 	path, _ := lanyard()
-	second := exec.Command(path, append([]string{"server", "--listen", "127.0.0.1:0"}, append(slices.Clone(p.place), "--socket", p.socket+"2")...)...)
+	second := exec.Command(path, slices.Concat([]string{"server", "--listen", "127.0.0.1:0"}, p.place, []string{"--socket", p.socket + "2"})...)
 	if out, err := second.CombinedOutput(); err == nil || second.ProcessState.ExitCode() < 1 {
 		t.Errorf("T382: a second server: %v\n%s", err, out)
 	}
@@ -412,6 +419,49 @@ func TestT379_T371_DiskFull(t *testing.T) {
 	w.ok(w.sts(key, "GetSessionToken"))
 	p.stop(syscall.SIGTERM)
 	check(p.start())
+	p.stop(syscall.SIGTERM)
+}
+
+// T416: a certificate is exchanged while the server runs, and one that is no
+// good is not taken.
+func TestT416_NewCertificate(t *testing.T) {
+	p := install(t, t.TempDir())
+	certs := t.TempDir()
+	cert, key := certificate(t, certs, "one")
+	p.run("--tls-cert", cert, "--tls-key", key)
+	shown := func() string {
+		t.Helper()
+		c, err := tls.Dial("tcp", strings.TrimPrefix(p.url, "https://"), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].Subject.CommonName
+	}
+	if name := shown(); name != "one" {
+		t.Errorf("T416: the certificate is %s", name)
+	}
+	reload := func(want string) {
+		t.Helper()
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		for range 1000 { // the signal is handled when it is
+			if shown() == want {
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		t.Errorf("T416: the certificate is %s, want %s", shown(), want)
+	}
+	certificate(t, certs, "two")
+	reload("two")
+	if err := os.WriteFile(cert, []byte("not a certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reload("two")
+	certificate(t, certs, "three")
+	reload("three")
 	p.stop(syscall.SIGTERM)
 }
 
