@@ -50,8 +50,8 @@ func clients(t *testing.T) []*client {
 
 // warm starts a process that has the installed CLI loaded and forks for every
 // command, since most of the time of an AWS CLI goes into loading Python modules:
-// the same code, three times as fast. A CLI that is no Python script is run as it
-// is.
+// the same code, three times as fast. A CLI that is no Python script, or does not
+// bear it, is started as it is.
 func (c *client) warm(t *testing.T) {
 	t.Helper()
 	script, err := os.Open(c.path)
@@ -86,10 +86,11 @@ func (c *client) warm(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil || line != "ready\n" {
-		t.Fatalf("loading %s: %q, %v", c.path, line, err)
+	if line, _ := bufio.NewReader(stdout).ReadString('\n'); line == "ready\n" {
+		c.warmed = socket
+	} else {
+		t.Logf("%s cannot be loaded once; it is started for every command", c.path)
 	}
-	c.warmed = socket
 }
 
 // install puts an `aws` into a folder of the PATH.

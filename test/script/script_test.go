@@ -101,6 +101,8 @@ func TestScripts(t *testing.T) {
 						return exec.Command("python3", "-c", "import boto3").Run() == nil, nil
 					case "terraform":
 						return terraformMirror() != "", nil
+					case "newcli": // one that reads AWS_ENDPOINT_URL, and knows later operations
+						return !c.endpointFlag, nil
 					case "first": // what only concerns the server is told once
 						return c.first, nil
 					}

@@ -184,7 +184,9 @@ func (s story) onRecord(key *types.AccessKey) {
 			var record struct {
 				EventName, ErrorCode string
 				UserIdentity         struct {
-					SessionContext struct{ Attributes struct{ MFAAuthenticated string } }
+					SessionContext struct {
+						Attributes struct{ MFAAuthenticated string }
+					}
 				}
 			}
 			if err := json.Unmarshal([]byte(*event.CloudTrailEvent), &record); err != nil {
