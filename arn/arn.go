@@ -54,6 +54,29 @@ func PartitionOf(region string) Partition {
 	return "aws"
 }
 
+// GlobalRegion is the region of a partition in which its global services, such as
+// IAM, are: the one for which they are signed and under which CloudTrail records
+// them.
+func GlobalRegion(p Partition) string {
+	switch p {
+	case "aws-cn":
+		return "cn-north-1"
+	case "aws-us-gov":
+		return "us-gov-west-1"
+	case "aws-iso":
+		return "us-iso-east-1"
+	case "aws-iso-b":
+		return "us-isob-east-1"
+	case "aws-iso-e":
+		return "eu-isoe-west-1"
+	case "aws-iso-f":
+		return "us-isof-south-1"
+	case "aws-eusc":
+		return "eusc-de-east-1"
+	}
+	return "us-east-1"
+}
+
 // ARN is an Amazon Resource Name in its six parts. Resource is the greedy
 // remainder and may hold colons and slashes.
 type ARN struct {

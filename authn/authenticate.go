@@ -72,19 +72,7 @@ func (a *Authenticator) byAccessKey(r store.Reader, t Attempt) (*Principal, erro
 	if err := a.Verifier.Verify(t.Authorization, t.Request, t.Options, sigv4.Key{Secret: secret}, t.SignedNow); err != nil {
 		return nil, err
 	}
-	if key.Inactive {
-		return nil, &sigv4.Error{Kind: sigv4.InvalidClientToken}
-	}
-	user, err := identity.UserByID(r, key.UserID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, &sigv4.Error{Kind: sigv4.InvalidClientToken}
-	}
-	if err != nil {
-		return nil, err
-	}
-	p := userPrincipal(user, t.Partition)
-	p.AccessKeyID = id
-	return p, nil
+	return ofAccessKey(r, id, t.Partition)
 }
 
 func (a *Authenticator) bySession(r store.Reader, t Attempt) (*Principal, error) {
@@ -99,19 +87,50 @@ func (a *Authenticator) bySession(r store.Reader, t Attempt) (*Principal, error)
 	if !t.Now.Before(s.Expires) {
 		return nil, &sigv4.Error{Kind: sigv4.ExpiredToken}
 	}
-	revoked, err := session.Revoked(r, s)
+	// Deleted, or deleted and made again under the same name, is as revoked.
+	return a.Again(r, &Principal{Session: s}, t.Partition)
+}
+
+// Again checks, in a later snapshot, that a principal's credentials are still good,
+// and yields the principal as it is there: a user may have been renamed. The
+// refusals are those of Authenticate.
+func (a *Authenticator) Again(r store.Reader, p *Principal, partition arn.Partition) (*Principal, error) {
+	if p.Session != nil {
+		revoked, err := session.Revoked(r, p.Session)
+		if err != nil {
+			return nil, err
+		}
+		if revoked {
+			return nil, &sigv4.Error{Kind: sigv4.ExpiredToken}
+		}
+		fresh, err := OfSession(r, p.Session, partition)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, &sigv4.Error{Kind: sigv4.InvalidSessionToken}
+		}
+		return fresh, err
+	}
+	return ofAccessKey(r, p.AccessKeyID, partition)
+}
+
+// ofAccessKey is the principal that a long-term access key speaks for.
+func ofAccessKey(r store.Reader, id string, partition arn.Partition) (*Principal, error) {
+	key, err := identity.AccessKeys.Get(r, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && key.Inactive {
+		return nil, &sigv4.Error{Kind: sigv4.InvalidClientToken}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if revoked {
-		return nil, &sigv4.Error{Kind: sigv4.ExpiredToken}
-	}
-	p, err := OfSession(r, s, t.Partition)
+	user, err := identity.UserByID(r, key.UserID)
 	if errors.Is(err, store.ErrNotFound) {
-		// Deleted, or deleted and made again under the same name.
-		return nil, &sigv4.Error{Kind: sigv4.InvalidSessionToken}
+		return nil, &sigv4.Error{Kind: sigv4.InvalidClientToken}
 	}
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	p := userPrincipal(user, partition)
+	p.AccessKeyID = id
+	return p, nil
 }
 
 // OfSession is the principal that a session speaks for. It returns

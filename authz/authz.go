@@ -112,6 +112,9 @@ func (a *Authorizer) Explain(r store.Reader, p *authn.Principal, check *Check, e
 	}
 	trace := new(policy.Trace)
 	policy.Evaluate(&s.request, &s.inputs, trace)
+	if foreign(p, check) {
+		hideResourceSide(trace)
+	}
 	return trace, nil
 }
 

@@ -172,10 +172,15 @@ func TestRequestKeys(t *testing.T) {
 		WithResourceTags([]identity.Tag{{Key: "owner", Value: "carol"}}).
 		WithRequestTags([]identity.Tag{{Key: "team", Value: "blue"}, {Key: "cost", Value: ""}})
 	check.Account = foreign
+	// The account of the resource is named; its tags are hidden from the caller's
+	// explanation, so they are seen at home.
+	if got := w.context(alice, check)["aws:ResourceAccount"]; got != "444455556666" {
+		t.Errorf("aws:ResourceAccount of a foreign resource is %q", got)
+	}
+	check.Account = home
 	compareKeys(t, "tags and more", w.context(alice, check), plain.with(keys{
 		"aws:referer":             "https://console.example/",
 		"aws:SecureTransport":     "false",
-		"aws:ResourceAccount":     "444455556666",
 		"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess",
 		"aws:ResourceTag/owner":   "carol",
 		"iam:ResourceTag/owner":   "carol",

@@ -669,7 +669,7 @@ func TestPolicyARNOfDenial(t *testing.T) {
 	if d.Message != want {
 		t.Errorf("message %q\nwant    %q", d.Message, want)
 	}
-	record := authz.Record(d, &authz.Check{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k"})
+	record := authz.Record(alice, d, &authz.Check{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k"})
 	if record.Allowed || record.Policy != guard || record.Owner != "user/alice" || record.Index != 1 {
 		t.Errorf("record %+v", record)
 	}

@@ -9,15 +9,18 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/keyring"
 	"github.com/lanyard-iam/lanyard/policy"
 )
 
-// Record is a decision as the audit record keeps it beside the event.
-func Record(result Result, check *Check) *audit.Decision {
+// Record is a decision as the audit record keeps it beside the event, in the
+// caller's trail: of another account's policy it says no more than that it decided.
+func Record(p *authn.Principal, result Result, check *Check) *audit.Decision {
 	d := &audit.Decision{
 		Allowed:  result.Allowed,
 		Action:   check.Action,
@@ -25,8 +28,8 @@ func Record(result Result, check *Check) *audit.Decision {
 		Layer:    result.Layer.String(),
 		Index:    -1,
 	}
-	if s := result.Source; s != nil {
-		d.Policy, d.Owner, d.Index = s.ID, s.Owner, result.Statement
+	if s := result.Source; s != nil && !(foreign(p, check) && isResourceSide(result.Layer)) {
+		d.Policy, d.Owner, d.Sid, d.Index = s.ID, s.Owner, result.Sid, result.Statement
 		if s.ARN != "" {
 			d.Policy = s.ARN
 		}
@@ -39,6 +42,8 @@ func Record(result Result, check *Check) *audit.Decision {
 // the caller who was denied.
 type Messages struct {
 	Ring *keyring.Ring
+
+	writers sync.Pool // *flate.Writer: a new one takes over a megabyte
 }
 
 // Limits of STS's DecodeAuthorizationMessage.
@@ -78,10 +83,16 @@ func (m *Messages) Seal(account arn.AccountID, trace *policy.Trace) (string, err
 
 func (m *Messages) seal(account arn.AccountID, text []byte) (string, error) {
 	var packed bytes.Buffer
-	w, err := flate.NewWriter(&packed, flate.BestSpeed)
-	if err != nil {
-		return "", err
+	w, ok := m.writers.Get().(*flate.Writer)
+	if ok {
+		w.Reset(&packed)
+	} else {
+		var err error
+		if w, err = flate.NewWriter(&packed, flate.BestSpeed); err != nil {
+			return "", err
+		}
 	}
+	defer m.writers.Put(w)
 	if _, err := w.Write(text); err != nil {
 		return "", err
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/authz"
+	"github.com/lanyard-iam/lanyard/policy"
 	"github.com/lanyard-iam/lanyard/protocol"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/store"
@@ -97,8 +98,9 @@ type exchange struct {
 	call service.Call
 	in   any
 	out  any
-	// message is the encoded authorization message of a denial.
-	message string
+	// trace is why the request was denied. It is written and sealed when no
+	// transaction is open any more.
+	trace *policy.Trace
 
 	err      error
 	recorded bool // the audit record is in the trail, or will be
@@ -223,8 +225,13 @@ func (h *Handler) decode(x *exchange) error {
 // transaction where it writes, on one snapshot where it does not.
 func (h *Handler) perform(x *exchange) error {
 	if x.op.Prepare != nil {
+		// Authorized first, and again in the transaction: what Prepare costs, and
+		// what its time and its errors tell, is for those who may.
 		err := h.Store.View(x.ctx, func(r store.Reader) error {
 			x.call.Reader = r
+			if err := h.authorize(x); err != nil {
+				return err
+			}
 			return x.op.Prepare(&x.call, x.in)
 		})
 		if err != nil {
@@ -236,6 +243,9 @@ func (h *Handler) perform(x *exchange) error {
 		var refusal error
 		err := h.Store.Update(x.ctx, func(tx store.Tx) error {
 			x.call.Reader, x.call.Tx = tx, tx
+			if err := h.stillValid(x); err != nil {
+				return err
+			}
 			out, err := h.run(x)
 			if err != nil && !service.IsCommitted(err) {
 				return err
@@ -253,6 +263,11 @@ func (h *Handler) perform(x *exchange) error {
 	}
 	err := h.Store.View(x.ctx, func(r store.Reader) error {
 		x.call.Reader, x.call.Tx = r, nil
+		if access == service.Issue {
+			if err := h.stillValid(x); err != nil {
+				return err
+			}
+		}
 		var err error
 		x.out, err = h.run(x)
 		return err
@@ -275,23 +290,45 @@ func (h *Handler) perform(x *exchange) error {
 	return nil
 }
 
-// run asks every question of the operation and then lets it work. It may run
-// twice, so it begins by forgetting what an earlier run left in the record.
+// stillValid looks at the caller's credentials once more, in the snapshot in which
+// the operation changes or hands out something: a request that waited must not
+// outlive the key or session that signed it.
+func (h *Handler) stillValid(x *exchange) error {
+	principal, err := h.Authn.Again(x.call.Reader, x.call.Principal, x.env.Partition)
+	if err != nil {
+		return err
+	}
+	x.call.Principal = principal
+	return nil
+}
+
+// run asks every question of the operation and then lets it work.
 func (h *Handler) run(x *exchange) (any, error) {
-	x.event.Restart()
-	x.call.Ask = func(c authz.Check) error { return h.ask(x, &c) }
-	if x.op.Checks != nil {
-		checks, err := x.op.Checks(&x.call, x.in)
-		if err != nil {
-			return nil, err
-		}
-		for i := range checks {
-			if err := h.ask(x, &checks[i]); err != nil {
-				return nil, err
-			}
-		}
+	if err := h.authorize(x); err != nil {
+		return nil, err
 	}
 	return x.op.Handle(&x.call, x.in)
+}
+
+// authorize asks every question of the operation. It may run twice, so it begins
+// by forgetting what an earlier run left in the record.
+func (h *Handler) authorize(x *exchange) error {
+	x.event.Restart()
+	x.trace = nil
+	x.call.Ask = func(c authz.Check) error { return h.ask(x, &c) }
+	if x.op.Checks == nil {
+		return nil
+	}
+	checks, err := x.op.Checks(&x.call, x.in)
+	if err != nil {
+		return err
+	}
+	for i := range checks {
+		if err := h.ask(x, &checks[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ask puts one question to the policy engine and writes the answer into the
@@ -306,17 +343,13 @@ func (h *Handler) ask(x *exchange, check *authz.Check) error {
 		return &service.Error{Code: "AccessDenied", Status: http.StatusForbidden, Cause: err,
 			Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", x.call.Principal.ARN, check.Action, check.Resource)}
 	}
-	x.event.Decision = authz.Record(result, check)
+	x.event.Decision = authz.Record(x.call.Principal, result, check)
 	if result.Allowed {
 		return nil
 	}
-	if trace, err := h.Authz.Explain(x.call.Reader, x.call.Principal, check, &x.env); err == nil {
-		if text, err := json.Marshal(trace); err == nil {
-			x.event.Decision.Trace = text
-		}
-		if x.message, err = h.Messages.Seal(x.call.Principal.Account, trace); err != nil {
-			h.Log.Error("no authorization message", "request_id", x.request, "error", err)
-		}
+	x.trace, err = h.Authz.Explain(x.call.Reader, x.call.Principal, check, &x.env)
+	if err != nil {
+		h.Log.Error("no explanation", "request_id", x.request, "action", check.Action, "error", err)
 	}
 	return service.Denied(result.Message)
 }
@@ -334,6 +367,11 @@ func (h *Handler) describe(x *exchange, err error) {
 	if err == nil {
 		e.SetResponse(x.out, h.Redact)
 		return
+	}
+	if x.trace != nil && e.Decision != nil {
+		if text, err := json.Marshal(x.trace); err == nil {
+			e.Decision.Trace = text
+		}
 	}
 	body := h.bodyOf(x, err)
 	e.SetError(err, body.Code, body.Message)
@@ -359,7 +397,8 @@ func unavailable(err error) error {
 	if _, ok := errors.AsType[smithy.APIError](err); ok {
 		return err
 	}
-	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return &service.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Cause: err,
 			Message: "The change could not be stored durably and was not made. Please try again later."}
 	}

@@ -80,13 +80,19 @@ func (h *Handler) identify(x *exchange) error {
 		}
 		x.env.Region = region
 	}
-	x.event.Region = x.env.Region
 	if x.service.Global {
-		x.event.Region = "us-east-1"
+		// A global service is in one region, whatever the client signs for: a
+		// condition on aws:RequestedRegion must not be the client's to fulfil.
+		x.env.Region = arn.GlobalRegion(x.env.Partition)
 	}
+	x.event.Region = x.env.Region
 	x.op = x.service.operations[name]
 	return x.claim.err
 }
+
+// firstBody is the buffer that a request body begins with, in bytes; nearly all
+// requests fit.
+const firstBody = 16 << 10
 
 func (h *Handler) readBody(x *exchange) error {
 	r := x.http
@@ -102,11 +108,12 @@ func (h *Handler) readBody(x *exchange) error {
 	if err := x.protocol.CheckHeader(r.Header); err != nil {
 		return err
 	}
-	size := r.ContentLength
-	if size < 0 {
-		size = 4096
+	// A length is a promise: memory follows what arrives.
+	size := int64(firstBody)
+	if r.ContentLength > 0 {
+		size = min(size, r.ContentLength+1)
 	}
-	body := make([]byte, 0, size+1)
+	body := make([]byte, 0, size)
 	limited := io.LimitReader(r.Body, protocol.MaxBody+1)
 	for {
 		n, err := limited.Read(body[len(body):cap(body)])

@@ -89,8 +89,13 @@ func (h *Handler) respond(w http.ResponseWriter, x *exchange, failure protocol.E
 		}
 		status = failure.Status
 		buf = x.protocol.AppendError(buf[:0], namespace, failure, x.request)
-		if x.message != "" {
-			header.Set(HeaderAuthorizationMessage, x.message)
+		if x.trace != nil {
+			message, err := h.Messages.Seal(x.call.Principal.Account, x.trace)
+			if err != nil {
+				h.Log.Error("no authorization message", "request_id", x.request, "error", err)
+			} else {
+				header.Set(HeaderAuthorizationMessage, message)
+			}
 		}
 	}
 	header.Set("Content-Length", strconv.Itoa(len(buf)))

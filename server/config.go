@@ -41,9 +41,12 @@ type Config struct {
 	DataDir string
 	// SealKeyFile is the file with the seal key, which must not lie in DataDir.
 	SealKeyFile string
-	// SealKey is the seal key itself (base64), for systemd credentials and
-	// environments without files; it is used instead of SealKeyFile if set.
-	SealKey string
+	// SealKey is the seal key itself (base64), for environments without files, and
+	// CredentialsDirectory systemd's folder of credentials, in which the key is
+	// named keyring.Credential. They are looked at, in this order, where there is
+	// no SealKeyFile.
+	SealKey              string
+	CredentialsDirectory string
 	// Socket is the path of the local socket; empty means the default.
 	Socket string
 	// TLSCert and TLSKey are PEM files. Without them the server speaks plain
@@ -109,7 +112,7 @@ func (c *Config) Validate() error {
 	if c.DataDir == "" {
 		return errors.New("no data directory: say --data DIR, or --dev for a server in memory")
 	}
-	if c.SealKeyFile == "" && c.SealKey == "" {
+	if c.SealKeyFile == "" && c.SealKey == "" && c.CredentialsDirectory == "" {
 		return errors.New("no seal key: say --seal-key-file FILE")
 	}
 	if c.SealKeyFile != "" && within(c.DataDir, c.SealKeyFile) {

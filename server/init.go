@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,14 +106,10 @@ func Init(config Config) (InitReport, error) {
 	})
 }
 
-// initSealKey finds or makes the seal key.
+// initSealKey finds the seal key, or makes one in SealKeyFile.
 func (s *Server) initSealKey() (seal keyring.SealKey, made bool, err error) {
-	if s.config.SealKey != "" {
-		seal, err = keyring.ParseSealKey(s.config.SealKey)
-		return seal, false, err
-	}
-	seal, err = keyring.ReadSealKey(s.config.SealKeyFile)
-	if !errors.Is(err, fs.ErrNotExist) {
+	seal, _, err = s.config.sealSource().Find()
+	if !errors.Is(err, keyring.ErrNoSealKey) {
 		return seal, false, err
 	}
 	if seal, err = keyring.GenerateSealKey(s.rand); err != nil {

@@ -46,6 +46,7 @@ const (
 	defaultLocalSession = time.Hour
 	maxLocalSession     = 12 * time.Hour
 	minLocalSession     = 15 * time.Minute
+	maxLocalRootSession = time.Hour // as GetSessionToken gives root
 )
 
 // StatusReply describes a running server.
@@ -99,12 +100,16 @@ func SocketIn(dataDir string) string { return filepath.Join(dataDir, socketName)
 type localSocket struct {
 	net.Listener
 	path string
+	made os.FileInfo // what is at path
 }
 
-// Close stops listening and removes the socket.
+// Close stops listening and removes the socket, unless another server has put its
+// own there meanwhile.
 func (l *localSocket) Close() error {
 	err := l.Listener.Close()
-	_ = os.Remove(l.path)
+	if now, e := os.Lstat(l.path); e == nil && os.SameFile(now, l.made) {
+		_ = os.Remove(l.path)
+	}
 	return err
 }
 
@@ -129,22 +134,46 @@ func (s *Server) listenLocal() (*localSocket, error) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("another server answers on %s: choose another place with --socket", path)
 	}
-	_ = os.Remove(path)
-	short, done, err := shortPath(path)
+	l, err := bindSocket(path)
 	if err != nil {
 		return nil, fmt.Errorf("local socket: %w", err)
+	}
+	socket := &localSocket{Listener: l, path: path}
+	if socket.made, err = os.Lstat(path); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("local socket: %w", err)
+	}
+	return socket, nil
+}
+
+// bindSocket makes a socket of mode 0600 at path. It comes into being in a
+// directory of its own, so that nobody can reach it before its mode is set.
+func bindSocket(path string) (net.Listener, error) {
+	private, err := os.MkdirTemp(filepath.Dir(path), ".lanyard-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(private)
+	first := filepath.Join(private, socketName)
+	short, done, err := shortPath(first)
+	if err != nil {
+		return nil, err
 	}
 	defer done()
 	l, err := net.Listen("unix", short)
 	if err != nil {
-		return nil, fmt.Errorf("local socket: %w", err)
+		return nil, err
 	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false) // it would unlink the short path
-	if err := os.Chmod(path, 0o600); err != nil {
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // it is moved, and removed by Close
+	err = os.Chmod(first, 0o600)
+	if err == nil {
+		err = os.Rename(first, path)
+	}
+	if err != nil {
 		_ = l.Close()
-		return nil, fmt.Errorf("local socket: %w", err)
+		return nil, err
 	}
-	return &localSocket{Listener: l, path: path}, nil
+	return l, nil
 }
 
 // checkOwned refuses a directory in which someone else could replace the socket.
@@ -153,13 +182,12 @@ func checkOwned(dir string) error {
 	if err := unix.Stat(dir, &st); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	if st.Mode&unix.S_ISVTX != 0 {
-		return nil // a sticky directory such as /tmp: only owners replace their files
-	}
-	if int(st.Uid) != os.Getuid() {
+	if int(st.Uid) != os.Getuid() && st.Uid != 0 {
 		return fmt.Errorf("%s belongs to another user", dir)
 	}
-	if st.Mode&0o022 != 0 {
+	// In a sticky directory such as /tmp, others can add files but replace none of
+	// ours; its owner could, and is root or us.
+	if st.Mode&0o022 != 0 && st.Mode&unix.S_ISVTX == 0 {
 		return fmt.Errorf("%s can be written by others: make it mode 0700", dir)
 	}
 	return nil
@@ -195,7 +223,18 @@ func NewLocalClient(path string) *http.Client {
 	return &http.Client{
 		Timeout: 30 * time.Second,
 		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialSocket(ctx, path)
+			conn, err := dialSocket(ctx, path)
+			if err != nil {
+				return nil, err
+			}
+			// Anyone may have put a socket into a directory that others can write.
+			// Root may use everyone's server.
+			who := peerOf(conn)
+			if self := os.Getuid(); who.err != nil || self != 0 && who.uid != 0 && int(who.uid) != self {
+				_ = conn.Close()
+				return nil, fmt.Errorf("the server on %s is run by another user", path)
+			}
+			return conn, nil
 		}},
 	}
 }
@@ -208,19 +247,22 @@ type peer struct {
 
 type peerKey struct{}
 
-// peerContext asks the kernel who connected.
+// peerContext makes known who connected.
 func peerContext(ctx context.Context, c net.Conn) context.Context {
-	var p peer
+	return context.WithValue(ctx, peerKey{}, peerOf(c))
+}
+
+// peerOf asks the kernel who is at the other end.
+func peerOf(c net.Conn) peer {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
-		p.err = errors.New("not a unix socket")
-		return context.WithValue(ctx, peerKey{}, p)
+		return peer{err: errors.New("not a unix socket")}
 	}
 	raw, err := u.SyscallConn()
 	if err != nil {
-		p.err = err
-		return context.WithValue(ctx, peerKey{}, p)
+		return peer{err: err}
 	}
+	var p peer
 	err = raw.Control(func(fd uintptr) {
 		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 		if err != nil {
@@ -232,7 +274,7 @@ func peerContext(ctx context.Context, c net.Conn) context.Context {
 	if err != nil {
 		p.err = err
 	}
-	return context.WithValue(ctx, peerKey{}, p)
+	return p
 }
 
 // localHandler answers on the local socket.
@@ -282,8 +324,12 @@ func (s *Server) serveCredentials(w http.ResponseWriter, r *http.Request) {
 	if lifetime == 0 {
 		lifetime = defaultLocalSession
 	}
-	if lifetime < minLocalSession || lifetime > maxLocalSession {
-		localError(w, http.StatusBadRequest, fmt.Sprintf("a session lasts from %s to %s", minLocalSession, maxLocalSession))
+	longest := maxLocalSession
+	if in.Root {
+		longest = maxLocalRootSession
+	}
+	if lifetime < minLocalSession || lifetime > longest {
+		localError(w, http.StatusBadRequest, fmt.Sprintf("such a session lasts from %s to %s", minLocalSession, longest))
 		return
 	}
 	who := r.Context().Value(peerKey{}).(peer)

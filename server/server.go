@@ -13,8 +13,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
@@ -47,6 +47,9 @@ const (
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 32 << 10
 	trimEvery         = time.Hour
+	// maxConnections bounds the memory of connections, idle or half-open: about
+	// 10 kB each. Further ones wait to be accepted.
+	maxConnections = 8192
 )
 
 // Server is a Lanyard that runs from New to Close.
@@ -301,7 +304,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.background(background)
 	}()
 
-	wire := s.listener
+	wire := limitConnections(s.listener, maxConnections)
 	if s.certs != nil {
 		wire = s.certs.listener(wire)
 	}
@@ -356,7 +359,9 @@ func (s *Server) refused(from net.Addr, why strict.Violation) {
 
 // background does what is not an answer to a request.
 func (s *Server) background(ctx context.Context) {
-	go s.usage.Run(ctx)
+	var uses sync.WaitGroup
+	uses.Go(func() { s.usage.Run(ctx) })
+	defer uses.Wait() // the last uses are written before the store closes
 	trim := time.NewTicker(trimEvery)
 	defer trim.Stop()
 	for {
@@ -476,12 +481,13 @@ func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
 
 // sealKey reads the seal key from where the configuration says it is.
 func (c *Config) sealKey() (keyring.SealKey, error) {
-	if c.SealKey != "" {
-		return keyring.ParseSealKey(c.SealKey)
-	}
-	key, err := keyring.ReadSealKey(c.SealKeyFile)
-	if errors.Is(err, os.ErrNotExist) {
+	key, _, err := c.sealSource().Find()
+	if errors.Is(err, keyring.ErrNoSealKey) {
 		return key, fmt.Errorf("there is no seal key at %s: run `lanyard init` first, or restore the key from its backup", c.SealKeyFile)
 	}
 	return key, err
+}
+
+func (c *Config) sealSource() keyring.Source {
+	return keyring.Source{File: c.SealKeyFile, Value: c.SealKey, CredentialsDirectory: c.CredentialsDirectory}
 }

@@ -89,8 +89,16 @@ func (u *usage) flush(ctx context.Context) {
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrClosed) {
+	if err == nil {
+		return
+	}
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrClosed) {
 		u.log.Warn("last use of keys not written", "error", err)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for id := range uses {
+		delete(u.noted, id) // the next use is noted again
 	}
 }
 

@@ -132,7 +132,8 @@ func shellWriter(shell string) (func(w io.Writer, name string, value *string), e
 				fmt.Fprintf(w, "set -e %s\n", name)
 				return
 			}
-			fmt.Fprintf(w, "set -gx %s %s\n", name, strings.ReplaceAll(quote(*value), `'\''`, `\'`))
+			// In fish, a single-quoted string knows two escapes: \\ and \'.
+			fmt.Fprintf(w, "set -gx %s '%s'\n", name, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(*value))
 		}, nil
 	case "powershell":
 		return func(w io.Writer, name string, value *string) {

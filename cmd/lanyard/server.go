@@ -51,9 +51,6 @@ func defaultData() string {
 
 // defaultSealKeyFile is apart from the data: who copies the one has not the other.
 func defaultSealKeyFile() string {
-	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" { // systemd
-		return filepath.Join(dir, "lanyard-seal-key")
-	}
 	if os.Getuid() == 0 {
 		return "/etc/lanyard/seal.key"
 	}
@@ -142,6 +139,7 @@ certificates again, SIGUSR1 writes the goroutines to standard error.`,
 				}
 				p.fill()
 				c.DataDir, c.SealKeyFile, c.SealKey = p.data, p.sealKeyFile, p.sealKey
+				c.CredentialsDirectory = os.Getenv("CREDENTIALS_DIRECTORY") // systemd
 			}
 			return runServer(cmd.Context(), cmd.ErrOrStderr(), c)
 		},
