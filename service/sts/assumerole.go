@@ -255,6 +255,7 @@ func (s *Service) assumeRole(c *service.Call, in *sts.AssumeRoleInput, a *assump
 		},
 		PackedPolicySize: packed,
 	}
+	out.SessionTokenSize, out.SessionTokenUtilization = tokenSize(credentials)
 	if a.source != "" {
 		out.SourceIdentity = aws.String(a.source)
 	}

@@ -44,6 +44,7 @@ func TestAssumeRole(t *testing.T) {
 	if out.PackedPolicySize != nil || out.SourceIdentity != nil {
 		t.Errorf("PackedPolicySize %v, SourceIdentity %v without a reason", out.PackedPolicySize, out.SourceIdentity)
 	}
+	w.measured(out.Credentials, out.SessionTokenSize, out.SessionTokenUtilization)
 	if s := p.Session; s.Issuer != alice.AccessKeyID || s.Chained || s.Name != "work" {
 		t.Errorf("session %+v", s)
 	}
@@ -481,6 +482,10 @@ func TestT291_SessionPolicies(t *testing.T) {
 	w.must(err)
 	if got := *out.PackedPolicySize; got != 50 {
 		t.Errorf("2,048 characters take %d%%", got)
+	}
+	w.measured(out.Credentials, out.SessionTokenSize, out.SessionTokenUtilization)
+	if *out.SessionTokenUtilization < 50 {
+		t.Errorf("a token with 2,048 characters of policy takes %d%%", *out.SessionTokenUtilization)
 	}
 	_, err = w.assume(alice, role, text(padded(2049)))
 	w.refused("2,049 characters", err, "ValidationError", tooLong)

@@ -66,12 +66,14 @@ func (s *Service) GetFederationToken(c *service.Call, in *sts.GetFederationToken
 	if err != nil {
 		return nil, err
 	}
-	return &sts.GetFederationTokenOutput{
+	out := &sts.GetFederationTokenOutput{
 		Credentials: credentials,
 		FederatedUser: &types.FederatedUser{
 			Arn:             aws.String(c.Scope.FederatedUser(sn.Name)),
 			FederatedUserId: aws.String(string(p.Account) + ":" + sn.Name),
 		},
 		PackedPolicySize: packed,
-	}, nil
+	}
+	out.SessionTokenSize, out.SessionTokenUtilization = tokenSize(credentials)
+	return out, nil
 }

@@ -43,7 +43,9 @@ func TestGetSessionToken(t *testing.T) {
 	} {
 		out, err := w.call(c.p, "GetSessionToken", &awssts.GetSessionTokenInput{DurationSeconds: c.seconds})
 		w.must(err)
-		cr := out.(*awssts.GetSessionTokenOutput).Credentials
+		given := out.(*awssts.GetSessionTokenOutput)
+		w.measured(given.Credentials, given.SessionTokenSize, given.SessionTokenUtilization)
+		cr := given.Credentials
 		if got := cr.Expiration.Sub(w.now); got != c.want {
 			t.Errorf("%s for %v: %v, want %v", c.p.ARN, aws.ToInt32(c.seconds), got, c.want)
 		}
@@ -91,6 +93,21 @@ func TestT288_WhatSessionsMayNotCall(t *testing.T) {
 	}
 }
 
+// A token may be longer than what counts as full.
+func TestSessionTokenUtilizationEndsAt100(t *testing.T) {
+	w := newWorld(t)
+	in := &awssts.GetFederationTokenInput{Name: aws.String("bob"), Policy: aws.String(allowAll + strings.Repeat(" ", 2048-len(allowAll)))}
+	for i := range 6 {
+		in.Tags = append(in.Tags, types.Tag{Key: aws.String(fmt.Sprint("k", i)), Value: aws.String(strings.Repeat("v", 256))})
+	}
+	out, err := w.federated(w.root(ours), in)
+	w.must(err)
+	w.measured(out.Credentials, out.SessionTokenSize, out.SessionTokenUtilization)
+	if *out.SessionTokenSize <= 4096 || *out.SessionTokenUtilization != 100 {
+		t.Errorf("%d bytes, %d%%", *out.SessionTokenSize, *out.SessionTokenUtilization)
+	}
+}
+
 func TestGetFederationToken(t *testing.T) {
 	w := newWorld(t)
 	const s3AndSQS = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sqs:*","sts:GetFederationToken"],"Resource":"*"}]}`
@@ -106,6 +123,7 @@ func TestGetFederationToken(t *testing.T) {
 	if out.PackedPolicySize != nil {
 		t.Error("PackedPolicySize without policies")
 	}
+	w.measured(out.Credentials, out.SessionTokenSize, out.SessionTokenUtilization)
 	if got := out.Credentials.Expiration.Sub(w.now); got != 12*time.Hour {
 		t.Errorf("lives %v", got)
 	}

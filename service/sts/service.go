@@ -63,6 +63,17 @@ func (s *Service) issue(c *service.Call, sn *session.Session, lifetime time.Dura
 	}, nil
 }
 
+// fullToken is the length in bytes of a session token that counts as full (STS API,
+// MinimumSessionTokenSize). A token may be longer, up to session.MaxToken.
+const fullToken = 4096
+
+// tokenSize is SessionTokenSize, in bytes, and SessionTokenUtilization, in percent,
+// rounded up.
+func tokenSize(credentials *types.Credentials) (size, utilization *int32) {
+	n := int32(len(*credentials.SessionToken))
+	return &n, aws.Int32(min((n*100+fullToken-1)/fullToken, 100))
+}
+
 // seconds is a duration parameter, or what applies without it.
 func seconds(parameter *int32, otherwise time.Duration) time.Duration {
 	if parameter == nil {

@@ -47,7 +47,9 @@ func (s *Service) GetSessionToken(c *service.Call, in *sts.GetSessionTokenInput)
 	if err != nil {
 		return nil, keepCode(in.TokenCode, err)
 	}
-	return &sts.GetSessionTokenOutput{Credentials: credentials}, nil
+	out := &sts.GetSessionTokenOutput{Credentials: credentials}
+	out.SessionTokenSize, out.SessionTokenUtilization = tokenSize(credentials)
+	return out, nil
 }
 
 // longTerm refuses callers without long-term credentials: a session may not get

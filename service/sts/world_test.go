@@ -245,6 +245,22 @@ func (p *device) wrong() *string {
 	}
 }
 
+// measured checks what an answer says about the size of its session token.
+func (w *world) measured(cr *types.Credentials, size, utilization *int32) {
+	w.t.Helper()
+	n := len(*cr.SessionToken)
+	if size == nil || int(*size) != n {
+		w.t.Errorf("SessionTokenSize %d of a token of %d bytes", aws.ToInt32(size), n)
+	}
+	percent := n * 100 / 4096
+	if n*100%4096 != 0 {
+		percent++
+	}
+	if utilization == nil || int(*utilization) != min(percent, 100) {
+		w.t.Errorf("SessionTokenUtilization %d of a token of %d bytes", aws.ToInt32(utilization), n)
+	}
+}
+
 // ---- requests
 
 // call is one request. A transaction's closure may run twice, so it always does:
