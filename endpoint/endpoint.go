@@ -186,6 +186,8 @@ func (h *Handler) authenticate(x *exchange) error {
 	x.event.Account = principal.Account
 	x.event.Identity = principal.UserIdentity()
 	x.call = service.Call{
+		Context:   x.ctx,
+		Update:    func(fn func(store.Tx) error) error { return unavailable(h.Store.Update(x.ctx, fn)) },
 		Now:       x.now,
 		Rand:      h.Rand,
 		Principal: principal,

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"io"
 	"time"
 
@@ -13,6 +14,10 @@ import (
 
 // Call is one request to an operation, after authentication.
 type Call struct {
+	// Context ends when nobody waits for the answer any more. It is for waiting
+	// only: what an operation needs to know is in the Call.
+	Context context.Context
+
 	// Now is the time of the request. It is read once, so that an operation that
 	// is run again by its transaction sees the same time.
 	Now  time.Time
@@ -33,6 +38,12 @@ type Call struct {
 	Reader store.Reader
 	// Tx is the transaction of a Write operation, nil otherwise.
 	Tx store.Tx
+
+	// Update runs a transaction of its own, whose changes stay whatever becomes of
+	// the request: an attempt at a password is counted before the password is
+	// looked at. It is for Before steps; inside the operation's transaction it would
+	// wait for itself. fn may run more than once.
+	Update func(fn func(store.Tx) error) error
 
 	// Ask answers further questions to the policy engine, for operations whose
 	// need is known only while they run. It returns the AccessDenied error.

@@ -52,6 +52,12 @@ func Denied(message string) error {
 	return &Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: message}
 }
 
+// Throttled asks the caller to come back later, which clients do by themselves:
+// their SDKs retry this code with growing pauses.
+func Throttled(cause error) error {
+	return &Error{Code: "Throttling", Status: http.StatusBadRequest, Message: "Rate exceeded", Cause: cause}
+}
+
 // Committed marks a refusal whose changes are to be kept all the same: a wrong
 // MFA code is refused and counted.
 type Committed struct{ Err error }

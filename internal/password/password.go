@@ -9,6 +9,7 @@
 package password
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -52,22 +53,65 @@ var ErrTooLong = fmt.Errorf("a password has at most %d characters", MaxLength)
 // errHash says that a stored hash is not one of ours. It names no part of it.
 var errHash = errors.New("stored password hash is malformed")
 
-// Hasher hashes and compares passwords, at most a fixed number at a time: each
-// takes tens of megabytes and a core, and callers beyond that number wait.
+// ErrBusy refuses to wait for a turn, because enough others do.
+var ErrBusy = errors.New("too many passwords are waiting to be hashed")
+
+// MaxWaiting is how many callers may wait for their turn at a Hasher. At the
+// recommended cost they are served within seconds; more would wait for longer than
+// clients do, and each holds a request's memory.
+const MaxWaiting = 64
+
+// Hasher admits a fixed number of callers at a time to hash and compare passwords,
+// since that takes tens of megabytes and a core, and lets a bounded number wait.
 // It is safe for concurrent use.
 type Hasher struct {
 	cost  Cost
-	slots chan struct{}
+	slots chan struct{} // one token for each caller at work
+	inner chan struct{} // one token for each caller at work or waiting
 }
 
-// NewHasher makes a Hasher for new hashes of the given cost, of which at most
-// parallel (the number of cores) run at a time.
+// NewHasher makes a Hasher for new hashes of the given cost, at which at most
+// parallel callers (the number of cores) work at a time.
 func NewHasher(cost Cost, parallel int) *Hasher {
-	return &Hasher{cost: cost, slots: make(chan struct{}, max(parallel, 1))}
+	parallel = max(parallel, 1)
+	return &Hasher{
+		cost:  cost,
+		slots: make(chan struct{}, parallel),
+		inner: make(chan struct{}, parallel+MaxWaiting),
+	}
+}
+
+// Turn waits until the caller may hash and compare, which Done must end. A request
+// takes one turn for all its work: it queues once, and what it has begun is not
+// thrown away. The error is [ErrBusy], at once, if [MaxWaiting] others wait, or says
+// why ctx was done first.
+func (h *Hasher) Turn(ctx context.Context) (*Turn, error) {
+	select {
+	case h.inner <- struct{}{}:
+	default:
+		return nil, ErrBusy
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return &Turn{h}, nil
+	case <-ctx.Done():
+		<-h.inner
+		return nil, fmt.Errorf("wait for a turn to hash: %w", context.Cause(ctx))
+	}
+}
+
+// Turn is the permission to use one core for hashing and comparing. It serves one
+// goroutine.
+type Turn struct{ hasher *Hasher }
+
+// Done ends the turn. It is called once.
+func (t *Turn) Done() {
+	<-t.hasher.slots
+	<-t.hasher.inner
 }
 
 // Hash returns the hash of a password as a PHC string, with a salt drawn from rand.
-func (h *Hasher) Hash(password string, rand io.Reader) (string, error) {
+func (t *Turn) Hash(password string, rand io.Reader) (string, error) {
 	if tooLong(password) {
 		return "", ErrTooLong
 	}
@@ -75,14 +119,14 @@ func (h *Hasher) Hash(password string, rand io.Reader) (string, error) {
 	if _, err := io.ReadFull(rand, salt); err != nil {
 		return "", fmt.Errorf("draw salt: %w", err)
 	}
-	p := phc{Cost: h.cost, salt: salt}
-	p.key = h.derive(password, p.Cost, salt, keyBytes)
+	p := phc{Cost: t.hasher.cost, salt: salt}
+	p.key = p.derive(password, keyBytes)
 	return p.String(), nil
 }
 
 // Matches tells whether password is the one that stored was made from. The cost is
 // that of the stored hash. An error means that stored is not a hash.
-func (h *Hasher) Matches(password, stored string) (bool, error) {
+func (t *Turn) Matches(password, stored string) (bool, error) {
 	p, err := parse(stored)
 	if err != nil {
 		return false, err
@@ -90,14 +134,8 @@ func (h *Hasher) Matches(password, stored string) (bool, error) {
 	if tooLong(password) {
 		return false, nil
 	}
-	key := h.derive(password, p.Cost, p.salt, uint32(len(p.key)))
+	key := p.derive(password, len(p.key))
 	return subtle.ConstantTimeCompare(key, p.key) == 1, nil
-}
-
-func (h *Hasher) derive(password string, c Cost, salt []byte, n uint32) []byte {
-	h.slots <- struct{}{}
-	defer func() { <-h.slots }()
-	return argon2.IDKey([]byte(password), salt, c.Time, c.Memory, c.Threads, n)
 }
 
 func tooLong(password string) bool {
@@ -109,6 +147,10 @@ func tooLong(password string) bool {
 type phc struct {
 	Cost
 	salt, key []byte
+}
+
+func (p phc) derive(password string, n int) []byte {
+	return argon2.IDKey([]byte(password), p.salt, p.Time, p.Memory, p.Threads, uint32(n))
 }
 
 func (p phc) String() string {

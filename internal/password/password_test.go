@@ -1,20 +1,34 @@
 package password
 
 import (
+	"context"
 	"crypto/rand"
-	"runtime"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"pgregory.net/rapid"
 )
 
-// cheap keeps tests fast; what is tested does not depend on the cost.
-func cheap() *Hasher { return NewHasher(Cost{Memory: 64, Time: 1, Threads: 1}, 2) }
+// hasher keeps tests fast; what is tested does not depend on the cost.
+func hasher(parallel int) *Hasher {
+	return NewHasher(Cost{Memory: 64, Time: 1, Threads: 1}, parallel)
+}
+
+// cheap is a turn at such a hasher.
+func cheap(t testing.TB) *Turn {
+	t.Helper()
+	turn, err := hasher(1).Turn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return turn
+}
 
 func TestHashMatchesOnlyItsPassword(t *testing.T) {
-	h := cheap()
+	h := cheap(t)
 	rapid.Check(t, func(t *rapid.T) {
 		password := rapid.StringN(1, MaxLength, -1).Draw(t, "password")
 		other := rapid.StringN(1, MaxLength, -1).Draw(t, "other")
@@ -36,7 +50,7 @@ func TestHashMatchesOnlyItsPassword(t *testing.T) {
 
 // The vector is one of the reference implementation's (phc-winner-argon2, test.c).
 func TestMatchesIsArgon2id(t *testing.T) {
-	h := cheap() // the cost is that of the stored hash
+	h := cheap(t) // the cost is that of the stored hash
 	const stored = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
 	if ok, err := h.Matches("password", stored); !ok || err != nil {
 		t.Errorf("the password: %v, %v", ok, err)
@@ -47,7 +61,7 @@ func TestMatchesIsArgon2id(t *testing.T) {
 }
 
 func TestTwoHashesOfOnePasswordDiffer(t *testing.T) {
-	h := cheap()
+	h := cheap(t)
 	a, _ := h.Hash("correct horse", rand.Reader)
 	b, _ := h.Hash("correct horse", rand.Reader)
 	if a == b {
@@ -56,7 +70,7 @@ func TestTwoHashesOfOnePasswordDiffer(t *testing.T) {
 }
 
 func TestTooLongIsNeverHashed(t *testing.T) {
-	h := cheap()
+	h := cheap(t)
 	long := strings.Repeat("é", MaxLength)
 	if _, err := h.Hash(long, rand.Reader); err != nil {
 		t.Errorf("%d characters of two bytes: %v", MaxLength, err)
@@ -71,7 +85,7 @@ func TestTooLongIsNeverHashed(t *testing.T) {
 }
 
 func TestMalformedHashesAreRefused(t *testing.T) {
-	h := cheap()
+	h := cheap(t)
 	good, err := h.Hash("x", rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +110,7 @@ func TestMalformedHashesAreRefused(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	stored, _ := cheap().Hash("x", rand.Reader)
+	stored, _ := cheap(f).Hash("x", rand.Reader)
 	f.Add(stored)
 	f.Add("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$AAAAAAAAAAAAAAAAAAAAAA")
 	f.Add("$argon2id$v=19$m=,t=,p=$$")
@@ -107,26 +121,86 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// As many run at a time as there are slots; the others wait, none fails.
-func TestHashingIsBounded(t *testing.T) {
-	h := NewHasher(Cost{Memory: 64, Time: 1, Threads: 1}, 1)
-	h.slots <- struct{}{} // somebody is hashing
-	done := make(chan struct{})
-	var once sync.WaitGroup
-	once.Go(func() {
-		if _, err := h.Hash("x", rand.Reader); err != nil {
-			t.Error(err)
+// As many work at a time as there are slots, as many wait as there are places, and
+// whoever comes then is told at once.
+func TestT404_HashingIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const parallel = 2
+		h := hasher(parallel)
+		var working, most, served int
+		var lock sync.Mutex
+		var all sync.WaitGroup
+		release := make(chan struct{})
+		for range parallel + MaxWaiting {
+			all.Go(func() {
+				turn, err := h.Turn(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer turn.Done()
+				lock.Lock()
+				working++
+				most = max(most, working)
+				lock.Unlock()
+				<-release
+				lock.Lock()
+				working--
+				served++
+				lock.Unlock()
+			})
 		}
-		close(done)
+		synctest.Wait()
+		if working != parallel {
+			t.Errorf("%d work at a time", working)
+		}
+		for range 10 {
+			if _, err := h.Turn(t.Context()); !errors.Is(err, ErrBusy) {
+				t.Errorf("with all places taken: %v", err)
+			}
+		}
+		close(release)
+		all.Wait()
+		if served != parallel+MaxWaiting || most != parallel {
+			t.Errorf("%d were served, at most %d at a time", served, most)
+		}
+		// The places are free again.
+		turn, err := h.Turn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn.Done()
 	})
-	runtime.Gosched()
-	select {
-	case <-done:
-		t.Error("a second hash ran beside the first")
-	default:
-	}
-	<-h.slots
-	once.Wait()
+}
+
+// Who gives up leaves the queue.
+func TestT404_WaitingEndsWithTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hasher(1)
+		turn, err := h.Turn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // more than there are places
+			ctx, gone := context.WithCancel(t.Context())
+			var all sync.WaitGroup
+			for range MaxWaiting {
+				all.Go(func() {
+					if _, err := h.Turn(ctx); !errors.Is(err, context.Canceled) {
+						t.Errorf("whose request has ended: %v", err)
+					}
+				})
+			}
+			synctest.Wait()
+			gone()
+			all.Wait()
+		}
+		turn.Done()
+		if turn, err = h.Turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		turn.Done()
+	})
 }
 
 func TestDefaultPolicy(t *testing.T) {
@@ -192,7 +266,10 @@ func TestPolicyIsMonotonic(t *testing.T) {
 }
 
 func BenchmarkHash(b *testing.B) {
-	h := NewHasher(Recommended(), runtime.NumCPU())
+	h, err := NewHasher(Recommended(), 1).Turn(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := h.Hash("correct horse battery staple", rand.Reader); err != nil {

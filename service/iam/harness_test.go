@@ -220,6 +220,8 @@ var errAgain = errors.New("run it again")
 func (a actor) perform(op service.Operation, in any) (out any, refusal error) {
 	w, ctx := a.w, context.Background()
 	c := &service.Call{
+		Context:   ctx,
+		Update:    func(fn func(store.Tx) error) error { return w.db.Update(ctx, fn) },
 		Now:       w.now,
 		Rand:      rand.Reader,
 		Principal: a.p,
@@ -231,6 +233,9 @@ func (a actor) perform(op service.Operation, in any) (out any, refusal error) {
 	if op.Prepare != nil {
 		err := w.db.View(ctx, func(r store.Reader) error {
 			c.Reader = r
+			if err := a.authorize(c, op, in); err != nil {
+				return err
+			}
 			return op.Prepare(c, in)
 		})
 		if err != nil {

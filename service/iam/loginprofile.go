@@ -11,6 +11,7 @@ import (
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/store"
 )
@@ -110,7 +111,9 @@ func (s *Service) DeleteLoginProfile(c *service.Call, in *iam.DeleteLoginProfile
 }
 
 // ChangePassword lets a user replace their own password. Wrong old passwords are
-// counted, so that who has a user's keys cannot guess the password with them.
+// counted, so that who has a user's keys cannot guess the password with them. What
+// prepareChangePassword counted as a failure before it compared is forgotten here
+// if the password was right; it stays if that was never found out.
 func (s *Service) ChangePassword(c *service.Call, in *iam.ChangePasswordInput) (*iam.ChangePasswordOutput, error) {
 	if c.Principal.Kind != authn.User {
 		return nil, onlyUsers()
@@ -122,32 +125,33 @@ func (s *Service) ChangePassword(c *service.Call, in *iam.ChangePasswordInput) (
 	if u.Login == nil {
 		return nil, noLoginProfile(u.Name)
 	}
-	until, err := authn.WaitUntil(c.Tx, authn.PurposePassword, u.ID, c.Now)
-	if err != nil {
-		return nil, err
-	}
-	if !until.IsZero() {
-		return nil, service.Denied(fmt.Sprintf("Too many wrong passwords. Try again after %s.", until.Format(time.RFC3339)))
-	}
 	found := prepared(c)
+	if !found.wait.IsZero() {
+		return nil, service.Denied(fmt.Sprintf("Too many wrong passwords. Try again after %s.", found.wait.Format(time.RFC3339)))
+	}
 	if found.comparedWith != u.Login.Hash {
 		return nil, changedMeanwhile(u.Name)
 	}
 	if !found.oldMatches {
-		if err := authn.CountFailure(c.Tx, authn.PurposePassword, u.ID, c.Now); err != nil {
-			return nil, err
-		}
-		return nil, service.Commit(service.Denied("The old password is not correct."))
+		return nil, service.Denied("The old password is not correct.") // it is counted already
 	}
 	authn.ForgetFailures(c.Tx, authn.PurposePassword, u.ID)
+	if err := replacePassword(c, u, *in.NewPassword); err != nil {
+		return nil, service.Commit(err) // the old password was right all the same
+	}
+	return &iam.ChangePasswordOutput{}, nil
+}
+
+// replacePassword sets the new password of a user who knows the old one.
+func replacePassword(c *service.Call, u *identity.User, text string) error {
 	rules, err := passwordPolicyOf(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if rules != nil && rules.HardExpiry && rules.MaxAge > 0 && !c.Now.Before(u.Login.Changed.AddDate(0, 0, int(rules.MaxAge))) {
-		return nil, service.Denied("The password has expired. An administrator must set a new one.")
+		return service.Denied("The password has expired. An administrator must set a new one.")
 	}
-	return &iam.ChangePasswordOutput{}, setPassword(c, u, *in.NewPassword, false)
+	return setPassword(c, u, text, false)
 }
 
 // setPassword replaces a user's password by one that the account's policy admits
@@ -180,10 +184,13 @@ func setPassword(c *service.Call, u *identity.User, text string, reset bool) err
 // newPassword is what was found out about a new password before the transaction.
 // Hashing takes tens of milliseconds, during which nobody else could write.
 //
-// It never makes a request fail by itself: the caller's permission is not known
-// yet, and a refusal would tell something about a password.
+// It is found out with the same work whatever is found, and refused only by the
+// handler: else the time of the answer would tell whether, and where, a password is
+// among those remembered.
 type newPassword struct {
 	hash string
+	// wait is until when no old password is compared. The other fields are then zero.
+	wait time.Time
 	// comparedWith is the hash that the old password was compared with.
 	comparedWith string
 	oldMatches   bool
@@ -219,63 +226,117 @@ func (s *Service) prepareUpdateLoginProfile(c *service.Call, in *iam.UpdateLogin
 	return s.prepareNewPassword(c, *in.Password, u)
 }
 
-func (s *Service) prepareChangePassword(c *service.Call, in *iam.ChangePasswordInput) error {
-	if c.Principal.Kind != authn.User {
-		return nil
-	}
-	u, err := identity.UserByID(c.Reader, c.Principal.ID)
-	if errors.Is(err, store.ErrNotFound) || (err == nil && u.Login == nil) {
-		return nil // the operation says so
-	}
+func (s *Service) prepareNewPassword(c *service.Call, text string, u *identity.User) error {
+	turn, err := s.turn(c)
 	if err != nil {
 		return err
 	}
-	until, err := authn.WaitUntil(c.Reader, authn.PurposePassword, u.ID, c.Now)
-	if err != nil || !until.IsZero() {
-		return err // nothing is compared while the user has to wait
-	}
-	matches, err := s.passwords.Matches(*in.OldPassword, u.Login.Hash)
+	defer turn.Done()
+	found, err := examine(c, turn, text, u)
 	if err != nil {
-		return fmt.Errorf("password of user %s: %w", u.Name, err)
-	}
-	if !matches {
-		c.Keep(&newPassword{comparedWith: u.Login.Hash})
-		return nil
-	}
-	if err := s.prepareNewPassword(c, *in.NewPassword, u); err != nil {
 		return err
 	}
-	found := prepared(c)
-	found.comparedWith, found.oldMatches = u.Login.Hash, true
+	c.Keep(found)
 	return nil
 }
 
-// prepareNewPassword hashes a new password and compares it with the earlier ones of
-// the user, if there is one.
-func (s *Service) prepareNewPassword(c *service.Call, text string, u *identity.User) error {
-	found := new(newPassword)
-	c.Keep(found)
-	if u != nil && u.Login != nil {
-		rules, err := passwordPolicyOf(c)
-		if err != nil {
-			return err
-		}
-		found.earlier = earlierHashes(u.Login, rules)
-		for _, hash := range found.earlier {
-			if found.reused, err = s.passwords.Matches(text, hash); err != nil {
-				return fmt.Errorf("earlier password of user %s: %w", u.Name, err)
-			}
-			if found.reused {
-				return nil // it will not be set
-			}
-		}
+func (s *Service) prepareChangePassword(c *service.Call, in *iam.ChangePasswordInput) error {
+	if c.Principal.Kind != authn.User {
+		return nil // the operation says so
 	}
-	hash, err := s.passwords.Hash(text, c.Rand)
+	until, err := authn.WaitUntil(c.Reader, authn.PurposePassword, c.Principal.ID, c.Now)
 	if err != nil {
 		return err
 	}
-	found.hash = hash
+	if !until.IsZero() { // not worth a turn
+		c.Keep(&newPassword{wait: until})
+		return nil
+	}
+	turn, err := s.turn(c)
+	if err != nil {
+		return err
+	}
+	defer turn.Done()
+	u, until, err := countAttempt(c)
+	if err != nil {
+		return err
+	}
+	if !until.IsZero() {
+		c.Keep(&newPassword{wait: until})
+		return nil
+	}
+	if u == nil {
+		return nil // the operation says so
+	}
+	matches, err := turn.Matches(*in.OldPassword, u.Login.Hash)
+	if err != nil {
+		return fmt.Errorf("password of user %s: %w", u.Name, err)
+	}
+	found, err := examine(c, turn, *in.NewPassword, u)
+	if err != nil {
+		return err
+	}
+	found.comparedWith, found.oldMatches = u.Login.Hash, matches
+	c.Keep(found)
 	return nil
+}
+
+// countAttempt counts an attempt at the caller's password as a failure, in a
+// transaction of its own, before the password is looked at. Counted afterwards,
+// all requests that arrive together would be let through before the first of them
+// has failed. It returns the user whose password may now be looked at, nil if
+// there is none to look at, or until when the caller has to wait.
+func countAttempt(c *service.Call) (u *identity.User, until time.Time, err error) {
+	err = c.Update(func(tx store.Tx) error {
+		u, until = nil, time.Time{}
+		found, err := identity.UserByID(tx, c.Principal.ID)
+		if errors.Is(err, store.ErrNotFound) || (err == nil && found.Login == nil) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if until, err = authn.WaitUntil(tx, authn.PurposePassword, found.ID, c.Now); err != nil || !until.IsZero() {
+			return err
+		}
+		u = found
+		return authn.CountFailure(tx, authn.PurposePassword, u.ID, c.Now)
+	})
+	return u, until, err
+}
+
+// turn waits for a turn at the hasher. The error is for the caller.
+func (s *Service) turn(c *service.Call) (*password.Turn, error) {
+	turn, err := s.passwords.Turn(c.Context)
+	if err != nil {
+		return nil, service.Throttled(err)
+	}
+	return turn, nil
+}
+
+// examine compares a new password with all of the earlier ones of the user, if
+// there is one, and hashes it.
+func examine(c *service.Call, turn *password.Turn, text string, u *identity.User) (*newPassword, error) {
+	found := new(newPassword)
+	if u != nil && u.Login != nil {
+		rules, err := passwordPolicyOf(c)
+		if err != nil {
+			return nil, err
+		}
+		found.earlier = earlierHashes(u.Login, rules)
+		for _, hash := range found.earlier {
+			same, err := turn.Matches(text, hash)
+			if err != nil {
+				return nil, fmt.Errorf("earlier password of user %s: %w", u.Name, err)
+			}
+			found.reused = found.reused || same
+		}
+	}
+	var err error
+	if found.hash, err = turn.Hash(text, c.Rand); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // earlierHashes are those of the passwords that PasswordReusePrevention forbids:

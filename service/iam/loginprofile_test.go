@@ -1,14 +1,23 @@
 package iam
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/smithy-go"
+	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/store"
 )
@@ -33,7 +42,10 @@ func (w *world) rules(in iam.UpdateAccountPasswordPolicyInput) {
 // hasPassword checks a user's password as sign-in does.
 func (w *world) hasPassword(user, text string) bool {
 	w.t.Helper()
-	ok, err := w.iam.passwords.Matches(text, w.record(user).Login.Hash)
+	turn, err := w.iam.passwords.Turn(context.Background())
+	w.must(err)
+	defer turn.Done()
+	ok, err := turn.Matches(text, w.record(user).Login.Hash)
 	w.must(err)
 	return ok
 }
@@ -171,6 +183,209 @@ func TestGuessingThePasswordIsThrottled(t *testing.T) {
 	w.later(5 * time.Minute)
 	do(alice, w.iam.ChangePassword, change(goodPassword, otherPassword))
 	refused(alice, w.iam.ChangePassword, change("guess", goodPassword), "AccessDenied", "The old password is not correct.")
+}
+
+// Of requests that arrive together no more are looked at than of requests one after
+// the other: not answered with "wrong", and not compared either, which the time of
+// the answer might tell. None finds a right password after the last.
+func TestT235_ParallelGuesses(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice")
+	w.may("alice", allow("iam:ChangePassword", "*"))
+	w.password("alice", goodPassword)
+	const (
+		guesses = 200
+		limit   = 5
+		wait    = "Too many wrong passwords. Try again after "
+	)
+	var compared atomic.Int32
+	op := w.ops["ChangePassword"]
+	counted := op
+	counted.Prepare = func(c *service.Call, in any) error {
+		err := op.Prepare(c, in)
+		if err == nil && prepared(c).comparedWith != "" {
+			compared.Add(1)
+		}
+		return err
+	}
+	w.ops["ChangePassword"] = counted
+	answers := make(chan error, guesses)
+	start := make(chan struct{})
+	for range guesses {
+		go func() {
+			<-start
+			_, err := try(alice, w.iam.ChangePassword, change("guess", otherPassword))
+			answers <- err
+		}()
+	}
+	close(start)
+	wrong, waiting, busy := 0, 0, 0
+	for range guesses {
+		err := <-answers
+		e, ok := errors.AsType[smithy.APIError](err)
+		switch {
+		case ok && e.ErrorMessage() == "The old password is not correct.":
+			wrong++
+		case ok && strings.HasPrefix(e.ErrorMessage(), wait):
+			waiting++
+		case codeOf(err) == "Throttling":
+			busy++
+		default:
+			t.Errorf("a guess was answered with %v", err)
+		}
+	}
+	if n := compared.Load(); n != limit || wrong != limit || waiting+busy != guesses-limit {
+		t.Errorf("%d were compared, %d wrong, %d had to wait, %d found no place", n, wrong, waiting, busy)
+	}
+	refused(alice, w.iam.ChangePassword, change(goodPassword, otherPassword), "AccessDenied", wait+w.now.Add(5*time.Minute).UTC().Format(time.RFC3339)+".")
+	if n := compared.Load(); n != limit || !w.hasPassword("alice", goodPassword) {
+		t.Errorf("after the limit: %d were compared", n)
+	}
+}
+
+// The attempt counts from the moment before the password is looked at, also when the
+// request ends in between, and a right password takes all of them back, also when
+// the new one is refused.
+func TestAttemptsAtThePasswordAreCountedFirst(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice")
+	w.may("alice", allow("iam:ChangePassword", "*"))
+	w.password("alice", goodPassword)
+	failures := func() (n int) {
+		w.view(func(r store.Reader) error {
+			if throttle, err := identity.Throttles.Get(r, string(authn.PurposePassword), w.record("alice").ID); err == nil {
+				n = throttle.Failures
+			}
+			return nil
+		})
+		return n
+	}
+	op := w.ops["ChangePassword"]
+	lost := op
+	lost.Handle = func(*service.Call, any) (any, error) { return nil, errors.New("the server stops here") }
+	w.ops["ChangePassword"] = lost
+	if _, err := try(alice, w.iam.ChangePassword, change("guess", otherPassword)); err == nil || failures() != 1 {
+		t.Errorf("a guess without an outcome: %v, %d failures", err, failures())
+	}
+	w.ops["ChangePassword"] = op
+	for range 3 {
+		refused(alice, w.iam.ChangePassword, change("guess", otherPassword), "AccessDenied", "The old password is not correct.")
+	}
+	if n := failures(); n != 4 {
+		t.Errorf("%d failures, want 4", n)
+	}
+	for range 10 { // the fifth attempt each time, and right
+		if _, err := try(alice, w.iam.ChangePassword, change(goodPassword, "short")); codeOf(err) != "PasswordPolicyViolation" {
+			t.Errorf("a weak password: %v", err)
+		}
+	}
+	if n := failures(); n != 0 {
+		t.Errorf("%d failures after the right password", n)
+	}
+}
+
+// Whether and where a password is among the remembered ones changes nothing about
+// the work: every one of them is looked at, and the new hash is always made.
+func TestComparingDoesNotStopAtAMatch(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice")
+	w.may("alice", allow("iam:ChangePassword", "*"))
+	w.rules(iam.UpdateAccountPasswordPolicyInput{PasswordReusePrevention: aws.Int32(24)})
+	w.password("alice", "password-0")
+	for i := range 3 {
+		do(w.root(), w.iam.UpdateLoginProfile, &iam.UpdateLoginProfileInput{UserName: aws.String("alice"), Password: aws.String(fmt.Sprint("password-", i+1))})
+	}
+	// found is what the Before step of an operation makes.
+	found := func(a actor, name string, in any) (found *newPassword, err error) {
+		op := w.ops[name]
+		op.Handle = func(c *service.Call, _ any) (any, error) {
+			found = prepared(c)
+			return nil, nil
+		}
+		_, err = a.perform(op, in)
+		return found, err
+	}
+	try := map[string]func(text string) (*newPassword, error){
+		"UpdateLoginProfile": func(text string) (*newPassword, error) {
+			return found(w.root(), "UpdateLoginProfile", &iam.UpdateLoginProfileInput{UserName: aws.String("alice"), Password: &text})
+		},
+		"ChangePassword": func(text string) (*newPassword, error) {
+			return found(alice, "ChangePassword", change("password-3", text))
+		},
+		"ChangePassword with a wrong old one": func(text string) (*newPassword, error) {
+			return found(alice, "ChangePassword", change("guess", text))
+		},
+	}
+	reset := func() {
+		w.edit(func(tx store.Tx) error {
+			authn.ForgetFailures(tx, authn.PurposePassword, w.record("alice").ID)
+			return nil
+		})
+	}
+	for name, prepare := range try {
+		for text, reused := range map[string]bool{"password-3": true, "password-1": true, "password-0": true, "other-password": false} {
+			reset()
+			got, err := prepare(text)
+			if err != nil || got.reused != reused || len(got.earlier) != 4 || got.hash == "" {
+				t.Errorf("%s: %s: %v, reused %v, compared with %d, hashed %v", name, text, err, got.reused, len(got.earlier), got.hash != "")
+			}
+		}
+	}
+	// A hash that cannot be read, behind the one that matches, is stumbled upon.
+	w.edit(func(tx store.Tx) error {
+		return identity.Users.Edit(tx, func(u *identity.User) error {
+			previous := slices.Clone(u.Login.Previous)
+			previous[len(previous)-1] = "damaged"
+			u.Login.Previous = previous
+			return nil
+		}, string(ours), "alice")
+	})
+	for name, prepare := range try {
+		reset()
+		if _, err := prepare("password-3"); err == nil || codeOf(err) != "" {
+			t.Errorf("%s looked at less than all hashes: %v", name, err)
+		}
+	}
+}
+
+// Who finds too many others waiting is asked to come back.
+func TestT404_TooManyPasswords(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice")
+	w.may("alice", allow("iam:ChangePassword", "*"))
+	w.password("alice", goodPassword)
+	w.user("bob")
+	gone, end := context.WithCancel(t.Context())
+	var waiting sync.WaitGroup
+	for range 2 { // as many as the world's hasher serves at a time
+		turn, err := w.iam.passwords.Turn(t.Context())
+		w.must(err)
+		defer turn.Done()
+	}
+	for range password.MaxWaiting {
+		waiting.Go(func() {
+			if turn, err := w.iam.passwords.Turn(gone); err == nil {
+				turn.Done()
+			}
+		})
+	}
+	// Until all of them wait there is a place: a request that has ended leaves it.
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for {
+		_, err := w.iam.passwords.Turn(ended)
+		if errors.Is(err, password.ErrBusy) {
+			break
+		}
+		runtime.Gosched()
+	}
+	refused(w.root(), w.iam.CreateLoginProfile, &iam.CreateLoginProfileInput{UserName: aws.String("bob"), Password: aws.String(goodPassword)}, "Throttling", "Rate exceeded")
+	refused(w.root(), w.iam.UpdateLoginProfile, &iam.UpdateLoginProfileInput{UserName: aws.String("alice"), Password: aws.String(otherPassword)}, "Throttling", "Rate exceeded")
+	for range 10 { // nobody's attempt is counted that was not looked at
+		refused(alice, w.iam.ChangePassword, change("guess", otherPassword), "Throttling", "Rate exceeded")
+	}
+	end()
+	waiting.Wait()
 }
 
 func TestPasswordReusePrevention(t *testing.T) {
