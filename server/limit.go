@@ -29,7 +29,11 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		<-l.slots
 		return nil, err
 	}
-	return &limitedConn{Conn: c, release: sync.OnceFunc(func() { <-l.slots })}, nil
+	release := sync.OnceFunc(func() { <-l.slots })
+	if tcp, ok := c.(*net.TCPConn); ok {
+		return &limitedTCP{TCPConn: tcp, release: release}, nil
+	}
+	return &limitedConn{Conn: c, release: release}, nil
 }
 
 func (l *limitedListener) Close() error {
@@ -46,4 +50,16 @@ type limitedConn struct {
 func (c *limitedConn) Close() error {
 	defer c.release()
 	return c.Conn.Close()
+}
+
+// limitedTCP is a limitedConn that keeps what net/http uses of a TCP connection:
+// closing one direction, so that an answer arrives before the connection ends.
+type limitedTCP struct {
+	*net.TCPConn
+	release func()
+}
+
+func (c *limitedTCP) Close() error {
+	defer c.release()
+	return c.TCPConn.Close()
 }

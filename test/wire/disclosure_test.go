@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,17 +35,9 @@ func TestT281_ADenialTellsNothingOfAnotherAccountsRole(t *testing.T) {
 	}
 	absent, _ := assume("nothing")
 	// What differs between any two requests is not about the role.
-	cut := func(s string) string {
-		s, _, _ = strings.Cut(s, "<ResponseMetadata>")
-		for _, key := range []string{"aws:CurrentTime", "aws:EpochTime"} {
-			if i := strings.Index(s, key); i >= 0 {
-				s = s[:i] + s[i+min(len(s)-i, 80):]
-			}
-		}
-		return s
-	}
-	if len(cut(decoded)) != len(cut(absent)) {
-		t.Errorf("a role that is there and one that is not are told apart:\n%s\n%s", decoded, absent)
+	changing := regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z|\b1[0-9]{9}\b|<RequestId>.*</RequestId>`)
+	if a, b := changing.ReplaceAllString(decoded, "…"), changing.ReplaceAllString(absent, "…"); a != b {
+		t.Errorf("a role that is there and one that is not are told apart:\n%s\n%s", a, b)
 	}
 	// Who may decide about the role sees all of it, in their own account.
 	if r := w.iam(admin, "GetRole", "RoleName", "guarded"); !strings.Contains(r.body, externalID) {
