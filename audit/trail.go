@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -51,7 +52,8 @@ const (
 //
 // One goroutine writes what is enqueued, in the order in which it came. A record
 // that was accepted is never dropped: if the store cannot write, the trail keeps
-// it and tries again until Close.
+// it and tries again until Close. Nor is it written twice: if the store cannot tell
+// whether it wrote, the trail looks before it tries again.
 type Trail struct {
 	store   store.Store
 	options Options
@@ -59,6 +61,7 @@ type Trail struct {
 
 	mu      sync.Mutex
 	queue   []item        // accepted; the writer takes from the front
+	doubt   doubt         // what the front of the queue may be in the store already
 	inHand  bool          // the writer has taken items that are not durable yet
 	events  int           // accepted and not durable yet
 	bytes   int           // their size
@@ -80,6 +83,14 @@ type item struct {
 	bytes   int
 	// told is how the item came out, for those who wait; nil for Enqueue.
 	told chan error
+}
+
+// doubt is a batch of which the store could not tell whether it is durable: the
+// first items of the queue, as many as are left of it, and its first entry, by
+// which it is found, since a batch is there as a whole or not at all.
+type doubt struct {
+	items int
+	first store.LogEntry
 }
 
 // Stats are figures about the queue, for metrics.
@@ -145,7 +156,8 @@ func (t *Trail) Enqueue(ctx context.Context, e *Event) error {
 }
 
 // AppendNow returns when the event is durable. If it fails the event is not in the
-// trail, nor will be: the caller may record the failure under the same id.
+// trail, nor will be: the caller may record the failure under the same id. Only
+// after store.ErrInDoubt it may be there: the failure is another event then.
 func (t *Trail) AppendNow(ctx context.Context, e *Event) error {
 	told := make(chan error, 1)
 	if err := t.accept(ctx, e, told); err != nil {
@@ -283,9 +295,9 @@ func (t *Trail) write(ctx context.Context) {
 	defer t.abandon()
 	pause, linger := firstPause, true
 	for t.ready(ctx, linger) {
-		batch, more := t.take()
+		batch, doubt, more := t.take()
 		linger = !more
-		err := t.commit(ctx, batch)
+		err := t.commit(ctx, batch, doubt)
 		if err == nil {
 			pause = firstPause
 			continue
@@ -329,12 +341,14 @@ func (t *Trail) ready(ctx context.Context, linger bool) bool {
 	return true
 }
 
-// take takes the next batch from the front of the queue. more tells that it left some.
-func (t *Trail) take() (batch []item, more bool) {
+// take takes the next batch from the front of the queue; one in doubt goes by itself.
+// more tells that it left some.
+func (t *Trail) take() (batch []item, d doubt, more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n, size := 0, 0
-	for n < len(t.queue) && (n == 0 || size+t.queue[n].bytes <= batchBytes) {
+	d, t.doubt = t.doubt, doubt{}
+	n, size := d.items, 0
+	for d.items == 0 && n < len(t.queue) && (n == 0 || size+t.queue[n].bytes <= batchBytes) {
 		size += t.queue[n].bytes
 		n++
 	}
@@ -343,18 +357,22 @@ func (t *Trail) take() (batch []item, more bool) {
 		t.queue = nil // batch has the array
 	}
 	t.inHand = true
-	return batch, len(t.queue) > 0
+	return batch, d, len(t.queue) > 0
 }
 
-// commit makes a batch durable. If that fails, everyone who waits is told so and their
-// items are withdrawn; the others go back to the front of the queue.
-func (t *Trail) commit(ctx context.Context, batch []item) error {
+// commit makes a batch durable, unless it is in doubt and turns out to be. If that
+// fails, everyone who waits is told so and their items are withdrawn; the others go
+// back to the front of the queue.
+func (t *Trail) commit(ctx context.Context, batch []item, d doubt) error {
 	var entries []store.LogEntry
 	for _, it := range batch {
 		entries = append(entries, it.entries...)
 	}
 	var err error
-	if len(entries) > 0 {
+	switch {
+	case d.items > 0:
+		err = t.appendMissing(ctx, d.first, entries)
+	case len(entries) > 0:
 		err = t.store.Append(ctx, entries)
 	}
 	t.mu.Lock()
@@ -374,8 +392,44 @@ func (t *Trail) commit(ctx context.Context, batch []item) error {
 	}
 	t.total.Failures++
 	// Whoever came meanwhile is told as well, and need not wait for a further attempt.
-	kept := make([]item, 0, len(batch)+len(t.queue))
-	for _, it := range slices.Concat(batch, t.queue) {
+	// Of theirs nothing was written.
+	behind := err
+	inDoubt := errors.Is(err, store.ErrInDoubt)
+	if inDoubt {
+		d.first = entries[0]
+		behind = fmt.Errorf("%w: the records before this one are in doubt: %s", store.ErrUnavailable, err)
+	}
+	back := t.withdraw(batch, err)
+	if inDoubt || d.items > 0 {
+		d.items = len(back)
+		t.doubt = d
+	}
+	t.queue = append(back, t.withdraw(t.queue, behind)...)
+	return err
+}
+
+// appendMissing appends the entries of a batch that was in doubt, if it is not there.
+// The store settles the doubt before the closure looks, or does not let it.
+func (t *Trail) appendMissing(ctx context.Context, first store.LogEntry, entries []store.LogEntry) error {
+	return t.store.Update(ctx, func(tx store.Tx) error {
+		found := false
+		err := tx.ScanLog(first.Stream, store.LogQuery{From: first.At, To: first.At}, func(e store.LogEntry) bool {
+			found = bytes.Equal(e.Data, first.Data) // the event's id is in them
+			return !found
+		})
+		if err != nil || found {
+			return err
+		}
+		for _, e := range entries {
+			tx.Append(e.Stream, e.At, e.Data)
+		}
+		return nil
+	})
+}
+
+// withdraw tells those who wait that their items failed, and returns the other items.
+func (t *Trail) withdraw(items []item, err error) (kept []item) {
+	for _, it := range items {
 		if it.told == nil {
 			kept = append(kept, it)
 			continue
@@ -383,8 +437,7 @@ func (t *Trail) commit(ctx context.Context, batch []item) error {
 		t.forget(it)
 		it.told <- err
 	}
-	t.queue = kept
-	return err
+	return kept
 }
 
 // forget stops counting an item that is durable or withdrawn.

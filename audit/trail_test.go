@@ -400,6 +400,76 @@ func TestT371_AppendNowFailsClosed(t *testing.T) {
 	})
 }
 
+// doubtful is a store whose next Append fails in doubt, after it was made or not, and
+// that cannot say which for a while.
+type doubtful struct {
+	store.Store
+	mu            sync.Mutex
+	armed, landed bool
+	unsettled     int // attempts to settle the doubt that fail
+}
+
+func (d *doubtful) Append(ctx context.Context, entries []store.LogEntry) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.armed {
+		return d.Store.Append(ctx, entries)
+	}
+	d.armed = false
+	if d.landed {
+		if err := d.Store.Append(ctx, entries); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: fsync", store.ErrInDoubt)
+}
+
+func (d *doubtful) Update(ctx context.Context, fn func(store.Tx) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.unsettled > 0 {
+		d.unsettled--
+		return store.ErrUnavailable
+	}
+	return d.Store.Update(ctx, fn)
+}
+
+// T378, T373: the store cannot tell whether a batch is durable. No record of it is lost or
+// there twice; who waits for one is told of the doubt, and who came later of a failure.
+func TestT378_ABatchInDoubtIsNotRepeatedUnseen(t *testing.T) {
+	for _, landed := range []bool{true, false} {
+		for _, unsettled := range []int{0, 3} {
+			synctest.Test(t, func(t *testing.T) {
+				s := &doubtful{Store: memory.New(), armed: true, landed: landed, unsettled: unsettled}
+				defer s.Close()
+				trail, err := audit.NewTrail(s, audit.Options{Key: key, Linger: time.Hour})
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := []string{read(1).ID, read(2).ID}
+				if err := trail.Enqueue(t.Context(), read(1)); err != nil {
+					t.Fatal(err)
+				}
+				if err := trail.AppendNow(t.Context(), read(0)); !errors.Is(err, store.ErrInDoubt) || errors.Is(err, store.ErrUnavailable) {
+					t.Errorf("AppendNow: %v, want ErrInDoubt alone", err)
+				}
+				if landed {
+					want = append([]string{read(0).ID}, want...)
+				}
+				if err := trail.Enqueue(t.Context(), read(2)); err != nil {
+					t.Fatal(err)
+				}
+				if err := trail.Close(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if got := ids(t, trail, s, account); !slices.Equal(got, want) {
+					t.Errorf("landed=%v, unsettled=%d: the trail has %v, want %v", landed, unsettled, got, want)
+				}
+			})
+		}
+	}
+}
+
 // A caller who went away while their record waited takes it along; one whose record was
 // being written learns how that ended.
 func TestAppendNowOfACallerWhoLeaves(t *testing.T) {

@@ -138,6 +138,13 @@ func (h *Handler) finish(w http.ResponseWriter, x *exchange) {
 	}
 	body := h.errorBody(x)
 	if !x.recorded && x.event.Account != "" && (x.call.Principal != nil || h.strangers.take(x.now)) {
+		if errors.Is(x.err, store.ErrInDoubt) {
+			// The record of success may be there. This is another one, that of the answer.
+			x.event.ID = NewRequestID(h.Rand)
+			for i := range x.event.Copies {
+				x.event.Copies[i].ID = NewRequestID(h.Rand)
+			}
+		}
 		h.describe(x, x.err)
 		if err := h.Trail.Enqueue(x.ctx, x.event); err != nil {
 			x.err = unavailable(err)
@@ -398,6 +405,10 @@ func (h *Handler) used(x *exchange) {
 func unavailable(err error) error {
 	if _, ok := errors.AsType[smithy.APIError](err); ok {
 		return err
+	}
+	if errors.Is(err, store.ErrInDoubt) {
+		return &service.Error{Code: "ServiceUnavailable", Status: http.StatusServiceUnavailable, Cause: err,
+			Message: "The change could not be confirmed and may have been made. Please look before you try again."}
 	}
 	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrClosed) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {

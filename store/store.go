@@ -50,8 +50,13 @@ var (
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store: closed")
 	// ErrUnavailable: the change could not be made durable (disk full, I/O error)
-	// and was not acknowledged; reads go on. Callers answer 503.
+	// and was not made; reads go on. Callers answer 503.
 	ErrUnavailable = errors.New("store: cannot write now")
+	// ErrInDoubt: an I/O error left open whether the change is durable, and what is
+	// stored could not be read back within a moment. It may have been made, or not.
+	// Callers neither repeat it unseen nor say that nothing happened; to look, they
+	// use Update: it settles the doubt before its closure runs.
+	ErrInDoubt = errors.New("store: whether the change was made is not known")
 	// ErrCorrupt: stored bytes are damaged, or missing.
 	ErrCorrupt = errors.New("store: data is corrupt")
 	// ErrNewer: the data was written by a later release than this one.
@@ -108,10 +113,11 @@ type Store interface {
 	//
 	// fn may see writes that are not durable yet; what it returned is handed on
 	// only after they are. If they fail to become so, Update returns
-	// [ErrUnavailable] whatever fn returned.
+	// [ErrUnavailable] or [ErrInDoubt] whatever fn returned.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// Append adds entries to logs, all or none, and returns when they are durable.
-	// It shares its commit with other callers. The store keeps the entries' data.
+	// It shares its commit with other callers, and fails as Update does. The store
+	// keeps the entries' data.
 	Append(ctx context.Context, entries []LogEntry) error
 	// TrimLog deletes the entries of stream ("" means of all streams) that are older
 	// than before, to within one second: none is deleted too early.

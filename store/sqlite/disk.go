@@ -396,6 +396,13 @@ func (d *disk) Recover() (engine.State, error) {
 	if busy != 0 {
 		return engine.State{}, errors.New("checkpoint: the database is in use by another program")
 	}
+	// The emptied WAL may come back with a power failure, and with it a commit that was just
+	// found missing, until something is committed into its new generation. Setting the version
+	// to what it is writes a page, and changes nothing.
+	if err := d.exec(fmt.Sprintf(`PRAGMA user_version = %d`, format)); err != nil {
+		return engine.State{}, err
+	}
+	d.acked.write(state.Commit)
 	return state, nil
 }
 

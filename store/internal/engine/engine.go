@@ -19,6 +19,14 @@
 // If the commit fails, everything that was built on it goes: the batch and the one
 // gathering behind it fail with store.ErrUnavailable, and the working tree goes back to
 // the published snapshot, which readers never stopped using.
+//
+// # Doubt
+//
+// An error of fsync leaves open whether the batch is durable. Its callers are held while
+// the backend reads anew what is stored: the number of the last commit there says whether
+// the batch happened, and they are told so. If that cannot be read for a moment
+// (recoverAttempts), they get store.ErrInDoubt, and nothing further runs or commits before
+// it could be: each later writer begins with an attempt.
 package engine
 
 import (
@@ -77,10 +85,11 @@ func (b *Batch) finish(err error) {
 // time; ScanLog at any time.
 type Backend interface {
 	// Commit makes the batch durable, all or nothing. After an error that wraps
-	// [ErrInDoubt] the engine calls Recover before the next Commit.
+	// [ErrInDoubt] the engine calls Recover before anything else.
 	Commit(b *Batch) error
 	// Recover brings the backend back to work after a commit of unknown outcome, and
-	// returns what is stored, read and verified anew.
+	// returns what is stored, read and verified anew. What it returns is durable, and
+	// what it does not return will never turn up.
 	Recover() (State, error)
 	ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error
 	// TrimLog deletes a bounded number of old entries and reports whether there are more.
@@ -88,9 +97,18 @@ type Backend interface {
 	Close() error
 }
 
-// ErrInDoubt: a commit failed in a way that leaves open whether it is durable, such as an
-// error of fsync. Such a commit is never acknowledged, and never repeated.
+// ErrInDoubt: a backend's work failed in a way that leaves open whether it is durable, such
+// as an error of fsync. Such a commit is never acknowledged, and never repeated, on the word
+// of a second fsync. Callers of the engine see store.ErrInDoubt, and only if Recover failed.
 var ErrInDoubt = errors.New("commit in doubt")
+
+// After a commit in doubt the engine tries this often to recover, with a pause after each
+// attempt that doubles: its callers, and all who come meanwhile, are held for 0.7 s and the
+// attempts themselves. Disks that hiccup are back by then; one that is gone stays gone.
+const (
+	recoverAttempts = 4
+	recoverPause    = 100 * time.Millisecond
+)
 
 // Engine implements store.Store on a backend.
 type Engine struct {
@@ -101,9 +119,12 @@ type Engine struct {
 	stopped   chan struct{} // the committer has ended
 
 	// committing is held while the backend works; it is taken before mu.
-	committing sync.Mutex
+	committing lock
 	commit     uint64 // number of the last durable batch
-	inDoubt    bool
+	// inDoubt: what the backend holds is not known. Written under committing; while it
+	// is set nothing flies. attempts counts the failures to settle it.
+	inDoubt  atomic.Bool
+	attempts atomic.Uint64
 
 	mu        sync.Mutex
 	working   *Tree
@@ -115,16 +136,23 @@ type Engine struct {
 
 var _ store.Store = (*Engine)(nil)
 
+// lock is a mutex of which the wait can be given up.
+type lock chan struct{}
+
+func (l lock) Lock()   { l <- struct{}{} }
+func (l lock) Unlock() { <-l }
+
 // New starts an engine on what backend has stored.
 func New(backend Backend, state State) *Engine {
 	e := &Engine{
-		backend:   backend,
-		wake:      make(chan struct{}, 1),
-		stopped:   make(chan struct{}),
-		commit:    state.Commit,
-		working:   state.Tree,
-		revision:  state.Revision,
-		gathering: newBatch(),
+		backend:    backend,
+		wake:       make(chan struct{}, 1),
+		stopped:    make(chan struct{}),
+		committing: make(lock, 1),
+		commit:     state.Commit,
+		working:    state.Tree,
+		revision:   state.Revision,
+		gathering:  newBatch(),
 	}
 	e.publish(State{state.Tree.Copy(), state.Revision, state.Commit})
 	e.changes.reset(state.Revision)
@@ -177,6 +205,9 @@ func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
 // Update implements store.Store.
 func (e *Engine) Update(ctx context.Context, fn func(store.Tx) error) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := e.settled(ctx); err != nil {
 		return err
 	}
 	depends, err := e.apply(fn)
@@ -238,6 +269,9 @@ func (e *Engine) Append(ctx context.Context, entries []store.LogEntry) error {
 			return err
 		}
 	}
+	if err := e.settled(ctx); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
@@ -271,8 +305,22 @@ func (e *Engine) commitGathered() {
 	defer e.committing.Unlock()
 
 	e.mu.Lock()
+	empty := e.gathering.empty()
+	e.mu.Unlock()
+	if empty {
+		return
+	}
+	// Closures do not begin while there is a doubt, but one may just have begun.
+	if err := e.settle(); err != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.discard(err)
+		return
+	}
+
+	e.mu.Lock()
 	b := e.gathering
-	if b.empty() {
+	if b.empty() { // it was built on what settle replaced
 		e.mu.Unlock()
 		return
 	}
@@ -285,17 +333,11 @@ func (e *Engine) commitGathered() {
 
 	e.mu.Lock()
 	e.flying = nil
-	failed := []*Batch{b}
 	if err == nil {
-		failed = nil
 		e.commit = b.Commit
 		e.publish(next)
 	} else {
-		e.working = e.published.Load().Tree.Copy()
-		if !e.gathering.empty() {
-			failed = append(failed, e.gathering)
-		}
-		e.gathering = newBatch()
+		e.discard(err)
 	}
 	e.mu.Unlock()
 
@@ -306,34 +348,97 @@ func (e *Engine) commitGathered() {
 			}
 		}
 		e.changes.add(b.changes)
-		b.finish(nil)
 	}
-	for _, f := range failed {
-		f.finish(fmt.Errorf("%w: %w", store.ErrUnavailable, err))
-	}
+	b.finish(err)
 }
 
-// durable hands b to the backend, after it has found out what became of an earlier batch
-// that failed in doubt.
+// discard goes back to the published state. What has gathered was not handed to the backend,
+// and fails because of err. mu and committing are held.
+func (e *Engine) discard(err error) {
+	e.working = e.published.Load().Tree.Copy()
+	if e.gathering.empty() {
+		return // and has no callers
+	}
+	if errors.Is(err, store.ErrInDoubt) {
+		err = fmt.Errorf("%w: built on a change in doubt: %s", store.ErrUnavailable, err)
+	}
+	e.gathering.finish(err)
+	e.gathering = newBatch()
+}
+
+// durable makes b durable or says what became of it, as store.Store's errors do.
 func (e *Engine) durable(b *Batch) error {
-	if e.inDoubt {
-		state, err := e.backend.Recover()
-		if err != nil {
-			return fmt.Errorf("recover: %w", err)
+	err := e.backend.Commit(b)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, ErrInDoubt):
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	e.inDoubt.Store(true)
+	for attempt := range recoverAttempts {
+		if attempt > 0 {
+			time.Sleep(recoverPause << (attempt - 1))
 		}
-		e.inDoubt = false
-		if state.Commit != e.commit {
-			e.adopt(state)
-			return errors.New("state was read again after an earlier failure; try again")
+		state, failure := e.backend.Recover()
+		switch {
+		case failure != nil:
+			err = fmt.Errorf("%w; recover: %w", err, failure)
+		case state.Commit == b.Commit:
+			e.inDoubt.Store(false)
+			return nil
+		case state.Commit == e.commit:
+			e.inDoubt.Store(false)
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+		default:
+			return fmt.Errorf("%w: %w; commit %d is on disk, neither this one nor the one before it", store.ErrInDoubt, err, state.Commit)
 		}
 	}
-	err := e.backend.Commit(b)
-	e.inDoubt = errors.Is(err, ErrInDoubt)
-	return err
+	return fmt.Errorf("%w: %w", store.ErrInDoubt, err)
 }
 
-// adopt publishes what the backend holds in place of what the engine knew: a batch that
-// was reported as failed did reach the disk after all. Called with committing held.
+// settled is settle for the callers of the engine, before they begin.
+func (e *Engine) settled(ctx context.Context) error {
+	if !e.inDoubt.Load() {
+		return nil
+	}
+	attempts := e.attempts.Load()
+	select {
+	case e.committing <- struct{}{}:
+		defer e.committing.Unlock()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if e.inDoubt.Load() && e.attempts.Load() != attempts {
+		// One that failed while this caller waited: it would only be repeated.
+		return fmt.Errorf("%w: recovery failed a moment ago", store.ErrUnavailable)
+	}
+	return e.settle()
+}
+
+// settle ends an unresolved doubt: what the backend holds becomes the state. Called with
+// committing held.
+func (e *Engine) settle() error {
+	if !e.inDoubt.Load() {
+		return nil
+	}
+	if e.published.Load() == nil {
+		return store.ErrClosed
+	}
+	state, err := e.backend.Recover()
+	if err != nil {
+		e.attempts.Add(1)
+		return fmt.Errorf("%w: recover: %w", store.ErrUnavailable, err)
+	}
+	if state.Commit != e.commit {
+		e.adopt(state)
+	}
+	e.inDoubt.Store(false)
+	return nil
+}
+
+// adopt publishes what the backend holds in place of what the engine knew: a batch in doubt
+// did reach the disk. Called with committing held.
 func (e *Engine) adopt(state State) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -341,6 +446,7 @@ func (e *Engine) adopt(state State) {
 	e.revision = max(e.revision, state.Revision)
 	e.publish(State{state.Tree, e.revision, e.commit})
 	e.changes.reset(e.revision)
+	e.discard(fmt.Errorf("%w: state was read again; try again", store.ErrUnavailable))
 }
 
 // Published returns the durable state. The tree must not be changed.
@@ -397,12 +503,13 @@ func (e *Engine) trimSome(stream string, before time.Time) (bool, error) {
 	if e.published.Load() == nil {
 		return false, store.ErrClosed
 	}
-	if e.inDoubt {
-		return false, store.ErrUnavailable // the next commit recovers
+	if err := e.settle(); err != nil {
+		return false, err
 	}
 	more, err := e.backend.TrimLog(stream, before)
 	if err != nil {
-		e.inDoubt = errors.Is(err, ErrInDoubt)
+		// Trimming may be repeated: its doubt is settled by the next writer.
+		e.inDoubt.Store(errors.Is(err, ErrInDoubt))
 		return false, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return more, nil

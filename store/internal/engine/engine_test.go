@@ -174,48 +174,187 @@ func TestFailedCommit(t *testing.T) {
 	})
 }
 
-// After a commit in doubt nothing is committed before Recover has said what is there.
-func TestRecover(t *testing.T) {
-	disk := &slow{}
-	var landed State
-	recovered := 0
+// doubtful is an engine on a disk whose next commit fails in doubt, after it landed or not;
+// the first attempts to recover after that, broken of them, fail as well.
+func doubtful(landed bool, broken int) (e *Engine, disk *slow, recovered *int) {
+	disk, recovered = &slow{}, new(int)
+	durable := State{Tree: NewTree()}
+	failed := false
+	disk.commit = func(b *Batch) error {
+		doubt := !failed && notesIn(b)["doubtful"]
+		if !doubt || landed {
+			durable = State{Tree: durable.Tree.Copy(), Revision: b.Revision, Commit: b.Commit}
+			for key, w := range b.Writes {
+				durable.Tree.Set(key, w.New)
+			}
+		}
+		if doubt {
+			failed = true
+			time.Sleep(time.Second)
+			return fmt.Errorf("%w: fsync", ErrInDoubt)
+		}
+		return nil
+	}
 	disk.recover = func() (State, error) {
-		recovered++
-		if recovered == 1 {
+		if *recovered++; *recovered <= broken {
 			return State{}, errors.New("still broken")
 		}
-		return landed, nil
+		return State{Tree: durable.Tree.Copy(), Revision: durable.Revision, Commit: durable.Commit}, nil
 	}
-	e := newEngine(disk)
-	if err := write(e, "before"); err != nil {
-		t.Fatal(err)
+	return newEngine(disk), disk, recovered
+}
+
+func notesIn(b *Batch) map[string]bool {
+	names := make(map[string]bool)
+	for key := range b.Writes {
+		names[key.Last()] = true
 	}
-	disk.commit = func(b *Batch) error {
-		state, _ := e.Published()
-		landed = State{Tree: state.Tree.Copy(), Revision: b.Revision, Commit: b.Commit}
-		for key, w := range b.Writes {
-			landed.Tree.Set(key, w.New)
+	return names
+}
+
+// A commit in doubt is not answered before Recover has said what became of it: the answer
+// is then a success or a definite failure, also for what gathered behind it.
+func TestDoubtIsResolvedBeforeTheAnswer(t *testing.T) {
+	for _, landed := range []bool{true, false} {
+		for _, broken := range []int{0, 2} {
+			t.Run(fmt.Sprintf("landed=%v,broken=%d", landed, broken), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					e, disk, recovered := doubtful(landed, broken)
+					if err := write(e, "before"); err != nil {
+						t.Fatal(err)
+					}
+					check := func(what string, err error) {
+						if landed && err != nil || !landed && (!errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrInDoubt)) {
+							t.Errorf("%s: %v", what, err)
+						}
+						if !landed && err == nil {
+							t.Errorf("%s: acknowledged, and is not there", what)
+						}
+					}
+					var wg sync.WaitGroup
+					wg.Go(func() { check("the commit in doubt", write(e, "doubtful")) })
+					synctest.Wait()
+					wg.Go(func() { check("what gathered behind it", write(e, "behind")) })
+					wg.Wait()
+					if *recovered != broken+1 {
+						t.Errorf("%d attempts to recover, want %d", *recovered, broken+1)
+					}
+					if has(t, e, "doubtful") != landed || has(t, e, "behind") != landed {
+						t.Errorf("readers see %v, %v", has(t, e, "doubtful"), has(t, e, "behind"))
+					}
+					if err := write(e, "after"); err != nil || !has(t, e, "after") {
+						t.Errorf("write after recovery: %v", err)
+					}
+					// Each batch has one number; that of one which is not there is given again.
+					for i, b := range disk.batches {
+						want := uint64(i + 1)
+						if landed && i > 0 {
+							want++ // the doubtful one is not in the list
+						}
+						if b.Commit != want {
+							t.Errorf("commit %d, want %d", b.Commit, want)
+						}
+					}
+					for change, err := range e.Watch(t.Context(), 1) {
+						if want := map[bool]uint64{true: 2, false: 4}[landed]; err != nil || change.Revision != want {
+							t.Errorf("watchers see %+v, %v; want revision %d", change, err, want)
+						}
+						break
+					}
+					e.Close()
+				})
+			})
 		}
-		return fmt.Errorf("%w: fsync", ErrInDoubt)
 	}
-	if err := write(e, "doubtful"); !errors.Is(err, store.ErrUnavailable) || has(t, e, "doubtful") {
-		t.Errorf("commit in doubt: %v", err)
+}
+
+// A doubt that cannot be resolved is told as such, within a time; what gathered behind it
+// certainly did not happen. The next writes settle it first and then see what is there.
+func TestDoubtThatCannotBeResolved(t *testing.T) {
+	for _, landed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("landed=%v", landed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const more = 3
+				e, _, recovered := doubtful(landed, recoverAttempts+more)
+				if err := write(e, "before"); err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					if err := write(e, "doubtful"); !errors.Is(err, store.ErrInDoubt) || errors.Is(err, store.ErrUnavailable) {
+						t.Errorf("commit in doubt: %v, want ErrInDoubt alone", err)
+					}
+				})
+				synctest.Wait()
+				wg.Go(func() {
+					if err := write(e, "behind"); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrInDoubt) {
+						t.Errorf("what gathered behind it: %v, want ErrUnavailable alone", err)
+					}
+				})
+				wg.Wait()
+				if took := time.Since(began); took > 5*time.Second {
+					t.Errorf("callers were held for %v", took)
+				}
+				if has(t, e, "doubtful") || !has(t, e, "before") {
+					t.Error("readers see what is in doubt, or no longer what is not")
+				}
+				ran := false
+				for range more {
+					if err := e.Update(t.Context(), func(store.Tx) error { ran = true; return nil }); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrInDoubt) || ran {
+						t.Errorf("a closure while the doubt lasts: %v, ran: %v", err, ran)
+					}
+				}
+				if *recovered != recoverAttempts+more {
+					t.Errorf("%d attempts to recover", *recovered)
+				}
+				// Now it works, and a closure looks before it writes.
+				if err := e.Update(t.Context(), func(tx store.Tx) error {
+					if notes.Has(tx, "doubtful") != landed {
+						t.Errorf("the closure sees the doubtful write: %v", !landed)
+					}
+					return notes.Put(tx, &note{}, "after")
+				}); err != nil {
+					t.Errorf("write after recovery: %v", err)
+				}
+				if has(t, e, "doubtful") != landed || has(t, e, "behind") || !has(t, e, "after") {
+					t.Error("wrong state after recovery")
+				}
+				e.Close()
+			})
+		})
 	}
-	disk.commit = func(*Batch) error { return nil }
-	if err := write(e, "x"); !errors.Is(err, store.ErrUnavailable) || recovered != 1 {
-		t.Errorf("write while recovery fails: %v", err)
-	}
-	if err := write(e, "x"); !errors.Is(err, store.ErrUnavailable) || !has(t, e, "doubtful") || has(t, e, "x") {
-		t.Errorf("write on state that turned out to be outdated: %v", err)
-	}
-	if err := write(e, "after"); err != nil || !has(t, e, "doubtful") || !has(t, e, "after") || recovered != 2 {
-		t.Errorf("write after recovery: %v", err)
-	}
-	last := disk.batches[len(disk.batches)-1]
-	if last.Commit != landed.Commit+1 {
-		t.Errorf("commit %d after recovery to %d", last.Commit, landed.Commit)
-	}
-	e.Close()
+}
+
+// Callers that arrive while an attempt to recover is under way share its outcome.
+func TestCallersShareAnAttemptToRecover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, disk, _ := doubtful(true, 0)
+		attempts := 0
+		disk.recover = func() (State, error) {
+			attempts++
+			time.Sleep(time.Second)
+			return State{}, errors.New("still broken")
+		}
+		if err := write(e, "doubtful"); !errors.Is(err, store.ErrInDoubt) {
+			t.Fatal(err)
+		}
+		attempts = 0
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				if err := write(e, "x"); !errors.Is(err, store.ErrUnavailable) {
+					t.Errorf("write while recovery fails: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(began); attempts != 1 || took != time.Second {
+			t.Errorf("%d attempts in %v, want one", attempts, took)
+		}
+		e.Close()
+	})
 }
 
 // A batch tells the backend the difference to the last durable state, however many closures
