@@ -103,9 +103,9 @@ func ValidatedBy[I any](validate func(in *I) error) Option[I] {
 }
 
 // Before adds costly work that needs no transaction. It runs once the caller is
-// authenticated; what it makes is kept with Call.Keep for the handler. It runs
-// before the caller is authorized, so its errors must not tell what it found; and
-// the handler must check that what it read is still so.
+// authorized, as of the snapshot that it reads; what it makes is kept with Call.Keep
+// for the handler, which must check that what was read is still so. The checks are
+// asked again in the transaction.
 func Before[I any](prepare func(c *Call, in *I) error) Option[I] {
 	return func(op *Operation) {
 		op.Prepare = func(c *Call, in any) error { return prepare(c, in.(*I)) }
