@@ -27,7 +27,8 @@ func TestAChangeInDoubt(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	h := &Handler{Trail: trail, Log: slog.New(slog.DiscardHandler), Clock: func() time.Time { return now }, Rand: rand.Reader}
+	h := &Handler{Trail: trail, Log: slog.New(slog.DiscardHandler), Clock: func() time.Time { return now }, Rand: rand.Reader,
+		Services: &Services{all: []*Service{{}}}}
 	for _, test := range []struct {
 		err      error
 		sentence string
