@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -77,9 +78,7 @@ func TestT408_Panics(t *testing.T) {
 			panic(errors.New(words))
 		}, nil),
 		service.Op("ListRoles", service.Issue, func(*service.Call, *iam.ListRolesInput) (*iam.ListRolesOutput, error) {
-			var m map[string]string
-			m[words] = words
-			return nil, nil
+			panic(fmt.Errorf("an error from the runtime: %s", words))
 		}, nil),
 		service.Op("CreateGroup", service.Write, func(*service.Call, *iam.CreateGroupInput) (*iam.CreateGroupOutput, error) {
 			return &iam.CreateGroupOutput{}, nil
