@@ -2,7 +2,7 @@
 // questions, the same answers (a test checks that), one run on one machine. It is a
 // module of its own, so that the peers are not dependencies of Lanyard.
 //
-//	go test -run '^$' -bench . -count 5 | go run ./table
+//	make bench
 //
 // prints the medians as docs/performance.md shows them. The command load measures a
 // running server; benchmarks of single packages stand beside their code.
