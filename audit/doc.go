@@ -13,7 +13,8 @@
 //     credentials without changing anything.
 //   - Enqueue keeps the record in memory and writes it with others a moment later,
 //     for reads and refusals. A crash loses at most the records of that moment;
-//     none of them is about a change, or about credentials.
+//     none of them is about a change, or about credentials. Offer does the same for
+//     attempts that were not believed, without waiting, in half of the queue.
 //
 // The trail is read by Lookup, as CloudTrail's LookupEvents does, and by Find and
 // LastDenied, which also return the private companion of a record: the

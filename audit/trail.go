@@ -155,6 +155,24 @@ func (t *Trail) Enqueue(ctx context.Context, e *Event) error {
 	return t.accept(ctx, e, nil)
 }
 
+// ErrNoRoom: the queue is too full for an event that was offered.
+var ErrNoRoom = errors.New("audit: the queue has no room for this event")
+
+// Offer is Enqueue for the events of strangers. It does not wait, and leaves half of
+// the queue to the others: beyond that it fails with ErrNoRoom.
+func (t *Trail) Offer(e *Event) error {
+	it, err := t.item(e, nil)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed && t.bytes+it.bytes > t.options.QueueBytes/2 {
+		return ErrNoRoom
+	}
+	return t.push(it)
+}
+
 // AppendNow returns when the event is durable. If it fails the event is not in the
 // trail, nor will be: the caller may record the failure under the same id. Only
 // after store.ErrInDoubt it may be there: the failure is another event then.
@@ -226,17 +244,24 @@ func (t *Trail) Trim(ctx context.Context, now time.Time) error {
 	return t.store.TrimLog(ctx, "", now.Add(-t.options.Retention))
 }
 
-// accept puts the event into the queue once there is room.
-func (t *Trail) accept(ctx context.Context, e *Event, told chan error) error {
+// item is the event as it waits in the queue.
+func (t *Trail) item(e *Event, told chan error) (item, error) {
 	entries, err := t.entries(e)
-	if err != nil {
-		return err
-	}
 	it := item{entries: entries, told: told}
 	for _, entry := range entries {
 		it.bytes += len(entry.Data)
 	}
+	return it, err
+}
+
+// accept puts the event into the queue once there is room.
+func (t *Trail) accept(ctx context.Context, e *Event, told chan error) error {
+	it, err := t.item(e, told)
+	if err != nil {
+		return err
+	}
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	// An event that is larger than the whole queue is let in alone.
 	for !t.closed && t.bytes > 0 && t.bytes+it.bytes > t.options.QueueBytes {
 		room := t.room
@@ -244,22 +269,25 @@ func (t *Trail) accept(ctx context.Context, e *Event, told chan error) error {
 		signal(t.hurry)
 		select {
 		case <-room:
+			t.mu.Lock()
 		case <-ctx.Done():
+			t.mu.Lock()
 			return fmt.Errorf("audit: the queue is full: %w", context.Cause(ctx))
 		}
-		t.mu.Lock()
 	}
+	return t.push(it)
+}
+
+// push appends to the queue. mu is held.
+func (t *Trail) push(it item) error {
 	if t.closed {
-		t.mu.Unlock()
 		return store.ErrClosed
 	}
 	t.queue = append(t.queue, it)
 	t.events += len(it.entries)
 	t.bytes += it.bytes
-	hurry := told != nil || t.bytes >= batchBytes
-	t.mu.Unlock()
 	signal(t.wake)
-	if hurry {
+	if it.told != nil || t.bytes >= batchBytes {
 		signal(t.hurry)
 	}
 	return nil

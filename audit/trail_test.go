@@ -363,6 +363,44 @@ func TestT371_DiskFull(t *testing.T) {
 	})
 }
 
+// Half of the queue is not for strangers, who are told at once.
+func TestOfferLeavesHalfOfTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trail, d := newTrail(t, audit.Options{QueueBytes: 20_000, Linger: time.Hour})
+		d.set(store.ErrUnavailable, 0)
+		offered := 0
+		for ; offered < 100; offered++ {
+			if err := trail.Offer(read(offered)); err != nil {
+				if !errors.Is(err, audit.ErrNoRoom) {
+					t.Error(err)
+				}
+				break
+			}
+		}
+		if s := trail.Stats(); offered < 5 || s.QueuedBytes > 10_000 {
+			t.Errorf("%d accepted: %+v", offered, s)
+		}
+		for i := range 5 {
+			if err := trail.Enqueue(t.Context(), read(offered+i)); err != nil {
+				t.Error(err)
+			}
+		}
+		d.set(nil, 0)
+		if err := trail.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := ids(t, trail, d, account); len(got) != offered+5 {
+			t.Errorf("%d records, want %d", len(got), offered+5)
+		}
+		if err := trail.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := trail.Offer(read(99)); !errors.Is(err, store.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
 // T371: who waits for the record is told of the failure, soon, and nothing of the
 // attempt stays behind: the caller records it as failed.
 func TestT371_AppendNowFailsClosed(t *testing.T) {

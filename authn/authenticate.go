@@ -225,21 +225,24 @@ func rootPrincipal(scope arn.Scope) *Principal {
 	}
 }
 
-// AccountOf tells to whose trail an attempt with an access key id belongs that
-// was not believed: the account in which the key exists, or the account that the
-// id encodes if it is one of ours.
-func (a *Authenticator) AccountOf(r store.Reader, accessKeyID string) (arn.AccountID, bool) {
-	if accessKeyID == "" {
+// AccountOf tells to whose trail an attempt belongs that was not believed: the account
+// of the long-term key that it names, or of the session whose token it brings. An
+// access key id that only encodes one of our accounts is nobody's: anyone can make one.
+func (a *Authenticator) AccountOf(r store.Reader, claimed *sigv4.Authorization) (arn.AccountID, bool) {
+	if claimed.AccessKeyID == "" {
 		return "", false
 	}
-	if key, err := identity.AccessKeys.Get(r, accessKeyID); err == nil {
+	if key, err := identity.AccessKeys.Get(r, claimed.AccessKeyID); err == nil {
 		return key.Account, true
 	}
-	account, ok := arn.AccountOfAccessKey(accessKeyID)
-	if !ok || !identity.Accounts.Has(r, string(account)) {
+	if claimed.SecurityToken == "" {
 		return "", false
 	}
-	return account, true
+	s, err := a.Sessions.Open(claimed.AccessKeyID, claimed.SecurityToken)
+	if err != nil || !identity.Accounts.Has(r, string(s.Account)) {
+		return "", false
+	}
+	return s.Account, true
 }
 
 // UserIdentity is the principal as CloudTrail's userIdentity shows it.

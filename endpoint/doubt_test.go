@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/protocol"
+	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/store"
 	"github.com/lanyard-iam/lanyard/store/memory"
 )
@@ -40,6 +42,7 @@ func TestAChangeInDoubt(t *testing.T) {
 		id := NewRequestID(rand.Reader)
 		x := &exchange{
 			ctx: t.Context(), protocol: protocol.Query, request: "r", err: unavailable(test.err),
+			call:  service.Call{Principal: &authn.Principal{}},
 			http:  httptest.NewRequest(http.MethodPost, "/", nil),
 			event: &audit.Event{ID: id, RequestID: id, Time: now, Name: "CreateUser", Source: "iam.amazonaws.com", Account: "111122223333"},
 		}

@@ -40,7 +40,9 @@ type Handler struct {
 	Trail    *audit.Trail
 	Redact   *audit.Redactor
 	Services *Services
-	Log      *slog.Logger
+	// Strangers limits the records of attempts that were not believed.
+	Strangers *Strangers
+	Log       *slog.Logger
 	// Clock is the server's time. SignatureClock is the time that the dates of
 	// signatures are compared with; only a settable development clock makes the
 	// two differ, since it does not move the clocks of the clients.
@@ -54,8 +56,6 @@ type Handler struct {
 	Observe func(service, operation string, status int, took time.Duration)
 	// Used is told that a long-term key or a role was used. It must not block.
 	Used func(id, service, region string, at time.Time)
-
-	strangers allowance
 }
 
 // ServeHTTP is the life of one request.
@@ -137,7 +137,11 @@ func (h *Handler) finish(w http.ResponseWriter, x *exchange) {
 		x.err = fmt.Errorf("panic: %v", p)
 	}
 	body := h.errorBody(x)
-	if !x.recorded && x.event.Account != "" && (x.call.Principal != nil || h.strangers.take(x.now)) {
+	switch {
+	case x.recorded:
+	case x.call.Principal == nil:
+		h.recordStranger(x)
+	default:
 		if errors.Is(x.err, store.ErrInDoubt) {
 			// The record of success may be there. This is another one, that of the answer.
 			x.event.ID = NewRequestID(h.Rand)
@@ -171,6 +175,25 @@ func (h *Handler) finish(w http.ResponseWriter, x *exchange) {
 	}
 }
 
+// recordStranger records an attempt that was not believed, within limits. It does not
+// wait for the trail, and the answer stays the same.
+func (h *Handler) recordStranger(x *exchange) {
+	if x.event.Account == "" {
+		if x.claim.keyID() != "" {
+			h.Strangers.unrecorded(ReasonUnknownKey)
+		}
+		return
+	}
+	if why, ok := h.Strangers.admit(x.env.SourceIP, x.event.Account, x.now); !ok {
+		h.Strangers.unrecorded(why)
+		return
+	}
+	h.describe(x, x.err)
+	if err := h.Trail.Offer(x.event); err != nil {
+		h.Strangers.unrecorded(ReasonQueue)
+	}
+}
+
 // authenticate establishes who is calling.
 func (h *Handler) authenticate(x *exchange) error {
 	// Whose trail a failed attempt belongs to is known only if the key is.
@@ -180,7 +203,7 @@ func (h *Handler) authenticate(x *exchange) error {
 		var err error
 		principal, err = h.Authn.Authenticate(r, x.claim.authentication(h, x))
 		if err != nil {
-			if account, ok := h.Authn.AccountOf(r, x.claim.keyID()); ok {
+			if account, ok := h.Authn.AccountOf(r, &x.claim.authorization); ok {
 				x.event.Account = account
 				x.event.Identity.AccountID = string(account)
 			}

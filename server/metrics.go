@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/lanyard-iam/lanyard/endpoint"
 )
 
 // metrics are what the admin listener serves under /metrics. Labels have few
@@ -18,8 +20,10 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	latency  *prometheus.HistogramVec
 	refused  prometheus.Counter
-	observed map[string]map[string]*observedOperation
-	unknown  *observedOperation
+	// unrecorded has a counter for each of endpoint's reasons.
+	unrecorded *prometheus.CounterVec
+	observed   map[string]map[string]*observedOperation
+	unknown    *observedOperation
 }
 
 // observedOperation keeps the metrics of one operation at hand, so that a request
@@ -47,9 +51,13 @@ func newMetrics(s *Server) *metrics {
 			Name: "lanyard_malformed_requests_total",
 			Help: "Requests that are not acceptable HTTP, answered 400 before anything looked at them.",
 		}),
+		unrecorded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lanyard_unrecorded_attempts_total",
+			Help: "Requests with an access key that were not believed and, beyond a limit, are not in the trail, by reason.",
+		}, []string{"reason"}),
 		observed: make(map[string]map[string]*observedOperation),
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.refused,
+	m.registry.MustRegister(m.requests, m.latency, m.refused, m.unrecorded,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -61,6 +69,9 @@ func newMetrics(s *Server) *metrics {
 			Help: "Attempts to write audit records that failed and are repeated.",
 		}, func() float64 { return float64(s.trail.Stats().Failures) }),
 	)
+	for _, why := range endpoint.Reasons {
+		m.unrecorded.WithLabelValues(string(why)) // so that it is there, and 0, from the start
+	}
 	for _, sv := range s.services.All() {
 		ops := make(map[string]*observedOperation)
 		for _, op := range sv.Set.Operations {
@@ -91,6 +102,11 @@ func (m *metrics) observe(service, operation string, status int, took time.Durat
 		o.status[class].Store(counter)
 	}
 	(*counter).Inc()
+}
+
+// notRecorded counts an attempt that left no record.
+func (m *metrics) notRecorded(why endpoint.Reason) {
+	m.unrecorded.WithLabelValues(string(why)).Inc()
 }
 
 func (m *metrics) handler() http.Handler {

@@ -246,6 +246,7 @@ func (s *Server) handler() http.Handler {
 		Trail:          s.trail,
 		Redact:         s.redact,
 		Services:       s.services,
+		Strangers:      endpoint.NewStrangers(s.log, s.metrics.notRecorded),
 		Log:            s.log,
 		Clock:          s.clock.Now,
 		SignatureClock: s.clock.Now,

@@ -81,7 +81,7 @@ func TestT370_T373_EveryRequestOnce(t *testing.T) {
 	}
 }
 
-// T370, I9: guesses are on record, and cannot fill the disk: beyond a thousand at
+// T370, I9: guesses are on record, and cannot fill the disk: beyond a few hundred at
 // once they are refused without a record. Who signs is always on record.
 func TestT370_StrangersCannotFillTheDisk(t *testing.T) {
 	w := newWorld(t)
