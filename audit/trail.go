@@ -38,6 +38,9 @@ const (
 	defaultQueueBytes = 16 << 20
 	minKeyBytes       = 16
 
+	// company is how long a crowd of waiters waits for its stragglers.
+	company = time.Millisecond
+
 	// batchBytes bounds one write, so that the commits of changes that queue up
 	// behind it are not held up for long.
 	batchBytes = 1 << 20
@@ -293,6 +296,17 @@ func (t *Trail) push(it item) error {
 	return nil
 }
 
+// waiting is how many of the items someone waits for.
+func waiting(batch []item) int {
+	n := 0
+	for i := range batch {
+		if batch[i].told != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // await returns how the item with told came out. If ctx ends while the item is in the
 // queue, it is taken back. Once the writer has it the outcome is near, and awaited:
 // an answer given without knowing it could contradict the trail.
@@ -321,10 +335,10 @@ func (t *Trail) await(ctx context.Context, told chan error) error {
 func (t *Trail) write(ctx context.Context) {
 	defer close(t.stopped)
 	defer t.abandon()
-	pause, linger := firstPause, true
-	for t.ready(ctx, linger) {
+	pause, linger, crowd := firstPause, true, false
+	for t.ready(ctx, linger, crowd) {
 		batch, doubt, more := t.take()
-		linger = !more
+		linger, crowd = !more, waiting(batch) > 1
 		err := t.commit(ctx, batch, doubt)
 		if err == nil {
 			pause = firstPause
@@ -342,7 +356,7 @@ func (t *Trail) write(ctx context.Context) {
 }
 
 // ready waits until there is something to write and, with linger, for a moment more.
-func (t *Trail) ready(ctx context.Context, linger bool) bool {
+func (t *Trail) ready(ctx context.Context, linger, crowd bool) bool {
 	for {
 		t.mu.Lock()
 		empty, closed := len(t.queue) == 0, t.closed
@@ -362,6 +376,11 @@ func (t *Trail) ready(ctx context.Context, linger bool) bool {
 	if linger {
 		select {
 		case <-t.hurry:
+			if crowd {
+				// Those who wait came together a moment ago, and will again: for a
+				// millisecond each, they share one commit instead of many.
+				time.Sleep(company)
+			}
 		case <-time.After(t.options.Linger):
 		case <-ctx.Done():
 		}
