@@ -198,13 +198,13 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 		p = new(process)
 	}
 	p.signal(syscall.SIGTERM)
-	p.cmd = exec.Command(lanyard, append([]string{"server", "--listen", "127.0.0.1:0"}, args...)...)
-	p.cmd.Dir = ts.MkAbs(".")
-	p.cmd.Env = environ(ts)
-	stderr, err := p.cmd.StderrPipe()
+	cmd := exec.Command(lanyard, append([]string{"server", "--listen", "127.0.0.1:0"}, args...)...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = environ(ts)
+	stderr, err := cmd.StderrPipe()
 	ts.Check(err)
-	ts.Check(p.cmd.Start())
-	p.exited = make(chan struct{})
+	ts.Check(cmd.Start())
+	p.cmd, p.exited = cmd, make(chan struct{})
 	url := make(chan string, 1)
 	var endpoint, metrics string
 	var text bytes.Buffer
