@@ -6,6 +6,7 @@
 package lanyardtest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -36,7 +37,8 @@ type Lanyard struct {
 	// Socket is the path of the owner's local socket.
 	Socket string
 
-	t testing.TB
+	t      testing.TB
+	client *client
 }
 
 // Option changes the configuration of the server.
@@ -89,6 +91,8 @@ func Start(t testing.TB, config server.Config) *Lanyard {
 		}
 	})
 	id, secret, _ := strings.Cut(config.AccessKey, ":")
+	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	t.Cleanup(transport.CloseIdleConnections)
 	return &Lanyard{
 		URL:             s.URL(),
 		AdminURL:        s.AdminURL(),
@@ -97,6 +101,7 @@ func Start(t testing.TB, config server.Config) *Lanyard {
 		SecretAccessKey: secret,
 		Socket:          s.SocketPath(),
 		t:               t,
+		client:          &client{&http.Client{Transport: transport}},
 	}
 }
 
@@ -114,8 +119,30 @@ func (l *Lanyard) ConfigFor(id, secret, token string) aws.Config {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}, nil
 		}),
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
+		HTTPClient: l.client,
 	}
+}
+
+// client sends the requests of SDK clients. The SDK closes the body of a request
+// as soon as the answer begins. net/http looks once more for the end of that body
+// after it has sent it; where the answer is faster, as from a server in the same
+// process, it finds the body closed and drops the connection in the middle of a
+// longer answer. A body of our own is not closed by anyone else.
+type client struct{ http *http.Client }
+
+// Do sends a request.
+func (c *client) Do(r *http.Request) (*http.Response, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return c.http.Do(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	own := r.Clone(r.Context())
+	own.Body, own.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return c.http.Do(own)
 }
 
 // Reset brings the server back to its start.
