@@ -373,6 +373,7 @@ func cmdMask(ts *testscript.TestScript, neg bool, args []string) {
 		{`  (now|\d+ (second|minute)s? ago)  `, "  AGE  "},
 		{`20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)`, "TIME"},
 		{`127\.0\.0\.1:\d+`, "127.0.0.1:PORT"},
+		{`assumed-role/LanyardOwner/[\w+=,.@-]+`, "assumed-role/LanyardOwner/LOGIN"},
 		{regexp.QuoteMeta(ts.Getenv("WORK")), "$$WORK"},
 	} {
 		text = regexp.MustCompile(m.pattern).ReplaceAllString(text, m.by)
