@@ -103,6 +103,8 @@ func TestScripts(t *testing.T) {
 						return terraformMirror() != "", nil
 					case "newcli": // one that reads AWS_ENDPOINT_URL, and knows later operations
 						return !c.endpointFlag, nil
+					case "root":
+						return os.Getuid() == 0, nil
 					case "first": // what only concerns the server is told once
 						return c.first, nil
 					}
