@@ -120,8 +120,17 @@ func (l *Lanyard) ConfigFor(id, secret, token string) aws.Config {
 			return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}, nil
 		}),
 		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
-		HTTPClient: l.client,
+		HTTPClient: l.httpClient(),
 	}
+}
+
+// httpClient is the client of this server's tests; a Lanyard that was not started
+// here, and has only an address, shares the default one.
+func (l *Lanyard) httpClient() *client {
+	if l.client == nil {
+		return &client{http.DefaultClient}
+	}
+	return l.client
 }
 
 // client sends the requests of SDK clients. The SDK closes the body of a request
