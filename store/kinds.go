@@ -32,6 +32,18 @@ const (
 	Revocation      Kind = 19 // "issued before T is invalid" of a principal
 	DenialTrace     Kind = 20 // why a request was denied
 	Meta            Kind = 21 // facts about the installation itself
+
+	ServerCertificate  Kind = 22 // a TLS certificate with its sealed key
+	SigningCertificate Kind = 23 // a user's X.509 signing certificate
+	SSHPublicKey       Kind = 24 // a user's SSH public key
+	ServiceCredential  Kind = 25 // a service-specific credential with its sealed secret
+	OIDCProvider       Kind = 26 // an OpenID Connect identity provider
+	SAMLProvider       Kind = 27 // a SAML identity provider with its sealed keys
+	RoleDeletion       Kind = 28 // the deletion of a service-linked role
+	Report             Kind = 29 // a credential report, or the job of an access report
+	Activity           Kind = 30 // when an entity last used a service or an action
+	AccountSettings    Kind = 31 // an account's switches and properties
+	DelegationRequest  Kind = 32 // a request for temporary delegation
 )
 
 // An upgrade turns the JSON of one version of a kind into that of the next.
@@ -69,6 +81,18 @@ var kinds = [...]kindInfo{
 	Revocation:      {name: "Revocation"},
 	DenialTrace:     {name: "DenialTrace"},
 	Meta:            {name: "Meta"},
+
+	ServerCertificate:  {name: "ServerCertificate"},
+	SigningCertificate: {name: "SigningCertificate"},
+	SSHPublicKey:       {name: "SSHPublicKey"},
+	ServiceCredential:  {name: "ServiceCredential"},
+	OIDCProvider:       {name: "OIDCProvider"},
+	SAMLProvider:       {name: "SAMLProvider"},
+	RoleDeletion:       {name: "RoleDeletion"},
+	Report:             {name: "Report"},
+	Activity:           {name: "Activity"},
+	AccountSettings:    {name: "AccountSettings"},
+	DelegationRequest:  {name: "DelegationRequest"},
 }
 
 // Known reports whether this release knows the kind.

@@ -9,7 +9,10 @@ import (
 
 // Operations is the service: all its operations, and the names of those to come.
 func (s *Service) Operations() service.Set {
-	built := slices.Concat(s.userOperations(), s.policyOperations())
+	built := slices.Concat(
+		s.userOperations(), s.policyOperations(), s.certificateOperations(), s.providerOperations(),
+		s.serviceRoleOperations(), s.accountOperations(), s.simulationOperations(), s.reportOperations(),
+	)
 	notYet := slices.DeleteFunc(strings.Fields(allOperations), func(name string) bool {
 		return slices.ContainsFunc(built, func(op service.Operation) bool { return op.Name == name })
 	})
