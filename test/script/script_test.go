@@ -13,6 +13,7 @@
 //	post PATH [JSON]       POST to the server, as curl would
 //	get PATH|URL           GET, as curl would; the answer is in the file "answer"
 //	code FILE [STEPS]      set CODE to the present TOTP code of a seed, in server time
+//	forge KIND NAME        make a certificate, ssh-key or saml metadata, as people bring them
 //	mask FILE              write the last standard output to FILE, with what differs
 //	                       from run to run (request ids, key ids, ages) masked
 //
@@ -77,6 +78,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	mirror := terraformMirror()
 	for _, c := range clients(t) {
 		c.warm(t)
 		t.Run(c.name, func(t *testing.T) {
@@ -84,7 +86,7 @@ func TestScripts(t *testing.T) {
 				Dir:                 ".",
 				RequireExplicitExec: true,
 				UpdateScripts:       *update,
-				Setup:               func(env *testscript.Env) error { return setup(env, c) },
+				Setup:               func(env *testscript.Env) error { return setup(env, c, mirror) },
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"server":  cmdServer,
 					"eval":    cmdEval,
@@ -94,13 +96,14 @@ func TestScripts(t *testing.T) {
 					"get":     cmdGet,
 					"code":    cmdCode,
 					"mask":    cmdMask,
+					"forge":   cmdForge,
 				},
 				Condition: func(name string) (bool, error) {
 					switch name {
 					case "boto3":
 						return exec.Command("python3", "-c", "import boto3").Run() == nil, nil
 					case "terraform":
-						return terraformMirror() != "", nil
+						return mirror != "", nil
 					case "newcli": // one that reads AWS_ENDPOINT_URL, and knows later operations
 						return !c.endpointFlag, nil
 					case "root":
@@ -116,14 +119,29 @@ func TestScripts(t *testing.T) {
 }
 
 // terraformMirror is a folder with the AWS provider for the Terraform that is
-// installed, or empty.
+// installed, or empty: the one that LANYARD_TF_MIRROR names, else one a few levels
+// below the root.
 func terraformMirror() string {
 	if _, err := exec.LookPath("terraform"); err != nil {
 		return ""
 	}
-	for _, dir := range []string{os.Getenv("TF_PLUGIN_MIRROR"), "/opt/tf-plugins", "/usr/local/share/terraform/plugins", "/usr/share/terraform/plugins"} {
-		if _, err := os.Stat(filepath.Join(dir, "registry.terraform.io", "hashicorp", "aws")); dir != "" && err == nil {
+	const provider = "registry.terraform.io/hashicorp/aws"
+	if dir := os.Getenv("LANYARD_TF_MIRROR"); dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, provider)); err == nil {
 			return dir
+		}
+		return ""
+	}
+	roots, _ := filepath.Glob("/[^.]*")
+	for _, below := range []string{"", "*", "*/*", "*/*/*"} {
+		for _, root := range roots {
+			switch root {
+			case "/proc", "/sys", "/dev", "/run":
+				continue
+			}
+			if found, _ := filepath.Glob(filepath.Join(root, below, provider)); len(found) > 0 {
+				return strings.TrimSuffix(found[0], "/"+provider)
+			}
 		}
 	}
 	return ""
@@ -137,7 +155,7 @@ type process struct {
 	exited chan struct{}
 }
 
-func setup(env *testscript.Env, c *client) error {
+func setup(env *testscript.Env, c *client, mirror string) error {
 	bin := filepath.Join(env.WorkDir, ".bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
@@ -156,7 +174,7 @@ func setup(env *testscript.Env, c *client) error {
 			env.Setenv(name, v)
 		}
 	}
-	env.Setenv("TERRAFORM_MIRROR", terraformMirror())
+	env.Setenv("TERRAFORM_MIRROR", mirror)
 	env.Setenv("AWS_PAGER", "")
 	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	env.Setenv("AWS_CONFIG_FILE", filepath.Join(env.WorkDir, ".aws-config"))
