@@ -24,6 +24,7 @@ import (
 	"github.com/lanyard-iam/lanyard/awsmanaged"
 	"github.com/lanyard-iam/lanyard/constraint"
 	"github.com/lanyard-iam/lanyard/endpoint"
+	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/internal/strict"
 	"github.com/lanyard-iam/lanyard/keyring"
@@ -368,6 +369,10 @@ func (s *Server) background(ctx context.Context) {
 	for {
 		if err := s.trail.Trim(ctx, s.clock.Now()); err != nil && ctx.Err() == nil {
 			s.log.Warn("the trail was not trimmed", "error", err)
+		}
+		old := s.clock.Now().Add(-iam.CredentialReportLifetime)
+		if err := s.store.TrimLog(ctx, identity.CredentialReportStream, old); err != nil && ctx.Err() == nil {
+			s.log.Warn("credential reports were not trimmed", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -1,8 +1,15 @@
 package iam
 
-import "github.com/lanyard-iam/lanyard/service"
+import (
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/lanyard-iam/lanyard/service"
+)
 
 // reportOperations are the operations on reports: credentials, and what was last accessed.
 func (s *Service) reportOperations() []service.Operation {
-	return nil
+	const read, write = service.Read, service.Write
+	return []service.Operation{
+		service.Op("GenerateCredentialReport", write, s.GenerateCredentialReport, onAccount[iam.GenerateCredentialReportInput], service.Before(s.prepareCredentialReport), service.RecordedAs[iam.GenerateCredentialReportInput](true)),
+		service.Op("GetCredentialReport", read, s.GetCredentialReport, onAccount[iam.GetCredentialReportInput]),
+	}
 }

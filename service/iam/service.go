@@ -27,7 +27,8 @@ type Config struct {
 	Limits    Limits                // the zero value means DefaultLimits
 }
 
-// Service is IAM. It holds no state of its own: everything is in the store.
+// Service is IAM. It holds no state of its own, but which reports are being made:
+// everything is in the store.
 type Service struct {
 	ring        *keyring.Ring
 	markers     *service.Markers
@@ -36,6 +37,7 @@ type Service struct {
 	mfa         *authn.MFA
 	selfService *policy.Set
 	limits      Limits
+	reporting   *reporting
 }
 
 // New builds the service.
@@ -55,5 +57,6 @@ func New(cfg Config) (*Service, error) {
 		mfa:         &authn.MFA{Ring: cfg.Ring},
 		selfService: selfService,
 		limits:      cfg.Limits,
+		reporting:   newReporting(),
 	}, nil
 }

@@ -300,11 +300,16 @@ var samples = map[string]sample{
 		w.ok(w.iam(w.admin, "AddRoleToInstanceProfile", p...))
 		return p
 	},
-	"iam:DeleteInstanceProfile":          onProfile(),
-	"iam:TagInstanceProfile":             onProfile(tag...),
-	"iam:UntagInstanceProfile":           onProfile(untag...),
-	"iam:ListInstanceProfileTags":        onProfile(),
-	"iam:GetAccountSummary":              nothing,
+	"iam:DeleteInstanceProfile":    onProfile(),
+	"iam:TagInstanceProfile":       onProfile(tag...),
+	"iam:UntagInstanceProfile":     onProfile(untag...),
+	"iam:ListInstanceProfileTags":  onProfile(),
+	"iam:GetAccountSummary":        nothing,
+	"iam:GenerateCredentialReport": nothing,
+	"iam:GetCredentialReport": func(w *world, _ string) []string {
+		w.ok(w.iam(w.admin, "GenerateCredentialReport"))
+		return nil
+	},
 	"iam:GetAccountAuthorizationDetails": nothing,
 
 	"sts:AssumeRole": func(w *world, _ string) []string {

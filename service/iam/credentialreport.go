@@ -1,0 +1,396 @@
+package iam
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// CredentialReportLifetime is how long a credential report is the newest that one
+// can have. After it a report has expired, and its text can be trimmed.
+const CredentialReportLifetime = 4 * time.Hour
+
+// reportPieceBytes is the size of the log entries that hold a report.
+const reportPieceBytes = 64 << 10
+
+// GenerateCredentialReport makes a credential report of the account, unless there is
+// a young one. The report is made by prepareCredentialReport, from a snapshot; here it
+// is stored.
+func (s *Service) GenerateCredentialReport(c *service.Call, _ *iam.GenerateCredentialReportInput) (*iam.GenerateCredentialReportOutput, error) {
+	last, err := lastCredentialReport(c)
+	if err != nil {
+		return nil, err
+	}
+	if last != nil && !expired(c, last) {
+		return &iam.GenerateCredentialReportOutput{State: types.ReportStateTypeComplete}, nil
+	}
+	made, ok := c.Kept().(*madeReport)
+	if !ok {
+		return &iam.GenerateCredentialReportOutput{State: types.ReportStateTypeInprogress}, nil
+	}
+	for _, piece := range made.pieces {
+		c.Tx.Append(identity.CredentialReportStream, made.Generated, piece)
+	}
+	description := "No report exists. Starting a new report generation task"
+	if last != nil {
+		description = "The last report has expired. Starting a new report generation task"
+	}
+	return &iam.GenerateCredentialReportOutput{State: types.ReportStateTypeStarted, Description: &description},
+		identity.CredentialReports.Put(c.Tx, &made.CredentialReport, c.Account())
+}
+
+// GetCredentialReport returns the credential report of the account.
+func (s *Service) GetCredentialReport(c *service.Call, _ *iam.GetCredentialReportInput) (*iam.GetCredentialReportOutput, error) {
+	report, err := lastCredentialReport(c)
+	switch {
+	case err != nil:
+		return nil, err
+	case report != nil && !expired(c, report):
+	case s.reporting.has(c.Account()):
+		return nil, &types.CredentialReportNotReadyException{Message: aws.String("The credential report is still being generated.")}
+	case report != nil:
+		return nil, &types.CredentialReportExpiredException{Message: aws.String("The credential report has expired. Generate a new one.")}
+	default:
+		return nil, noReport()
+	}
+	content, err := readReport(c, report)
+	if err != nil {
+		return nil, err
+	}
+	return &iam.GetCredentialReportOutput{
+		Content:       content,
+		GeneratedTime: shown(report.Generated),
+		ReportFormat:  types.ReportFormatTypeTextCsv,
+	}, nil
+}
+
+func noReport() error {
+	return &types.CredentialReportNotPresentException{Message: aws.String("No credential report exists. Generate one first.")}
+}
+
+// lastCredentialReport is the newest report of the account, nil if there is none.
+func lastCredentialReport(c *service.Call) (*identity.CredentialReport, error) {
+	report, err := identity.CredentialReports.Get(c.Reader, c.Account())
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return report, err
+}
+
+// expired tells whether a report is too old. One from the future, which a clock that
+// was set back leaves, is too.
+func expired(c *service.Call, r *identity.CredentialReport) bool {
+	return c.Now.Sub(r.Generated).Abs() >= CredentialReportLifetime
+}
+
+// reporting is whose credential reports are being made at this moment. At most one is
+// written at a time: it takes the time of a processor, and as long as it takes the
+// snapshot that it is made of is kept.
+type reporting struct {
+	mu       sync.Mutex
+	accounts map[string]bool
+	turn     chan struct{}
+}
+
+func newReporting() *reporting {
+	return &reporting{accounts: make(map[string]bool), turn: make(chan struct{}, 1)}
+}
+
+func (r *reporting) has(account string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.accounts[account]
+}
+
+// begin is false if a report of the account is being made already.
+func (r *reporting) begin(account string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.accounts[account] {
+		return false
+	}
+	r.accounts[account] = true
+	return true
+}
+
+func (r *reporting) end(account string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.accounts, account)
+}
+
+// prepareCredentialReport makes the report, if one is due and nobody else makes it.
+func (s *Service) prepareCredentialReport(c *service.Call, _ *iam.GenerateCredentialReportInput) error {
+	last, err := lastCredentialReport(c)
+	if err != nil {
+		return err
+	}
+	if last != nil && !expired(c, last) || !s.reporting.begin(c.Account()) {
+		return nil
+	}
+	defer s.reporting.end(c.Account())
+	select {
+	case s.reporting.turn <- struct{}{}:
+		defer func() { <-s.reporting.turn }()
+	case <-c.Context.Done():
+		return service.Throttled(c.Context.Err())
+	}
+	made, err := makeReport(c)
+	if err != nil {
+		return fmt.Errorf("credential report of account %s: %w", c.Account(), err)
+	}
+	c.Keep(made)
+	return nil
+}
+
+// madeReport is a report that is to be stored.
+type madeReport struct {
+	identity.CredentialReport
+	pieces [][]byte
+}
+
+func makeReport(c *service.Call) (*madeReport, error) {
+	m := &madeReport{CredentialReport: identity.CredentialReport{ID: c.Account() + "/" + c.RequestID, Generated: second(c.Now)}}
+	zip, err := gzip.NewWriterLevel(m, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	text := &counted{w: zip}
+	if err := writeCredentials(c, text); err != nil {
+		return nil, err
+	}
+	if err := zip.Close(); err != nil {
+		return nil, err
+	}
+	m.Pieces, m.Bytes = len(m.pieces), text.n
+	return m, nil
+}
+
+// Write adds to the pieces.
+func (m *madeReport) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		last := len(m.pieces) - 1
+		if last < 0 || len(m.pieces[last]) >= reportPieceBytes {
+			m.pieces = append(m.pieces, append(make([]byte, 0, reportPieceBytes), pieceHead(m.ID, len(m.pieces))...))
+			last++
+		}
+		piece := m.pieces[last]
+		n := min(len(rest), reportPieceBytes-len(piece))
+		m.pieces[last], rest = append(piece, rest[:n]...), rest[n:]
+	}
+	return len(p), nil
+}
+
+// pieceHead begins a piece: of which report it is, and which piece.
+func pieceHead(id string, n int) []byte { return fmt.Appendf(nil, "%s %d\n", id, n) }
+
+type counted struct {
+	w io.Writer
+	n int
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += n
+	return n, err
+}
+
+// readReport returns the text of a report. Its pieces may be gone: the log is trimmed,
+// and that of a development server is bounded.
+func readReport(c *service.Call, report *identity.CredentialReport) ([]byte, error) {
+	pieces := make([]io.Reader, report.Pieces)
+	found := 0
+	err := c.Reader.ScanLog(identity.CredentialReportStream, store.LogQuery{From: report.Generated, To: report.Generated}, func(e store.LogEntry) bool {
+		head, piece, _ := bytes.Cut(e.Data, []byte("\n"))
+		id, number, _ := strings.Cut(string(head), " ")
+		if n, err := strconv.Atoi(number); err == nil && id == report.ID && n >= 0 && n < len(pieces) && pieces[n] == nil {
+			pieces[n] = bytes.NewReader(piece)
+			found++
+		}
+		return found < len(pieces)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if found < len(pieces) {
+		return nil, noReport()
+	}
+	text, err := unzip(io.MultiReader(pieces...), report.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("credential report of account %s: %w", c.Account(), err)
+	}
+	return text, nil
+}
+
+// unzip reads size bytes, which must be all there are: only at its end does a gzip
+// stream tell whether it is whole.
+func unzip(r io.Reader, size int) ([]byte, error) {
+	zip, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	text := make([]byte, size)
+	if _, err := io.ReadFull(zip, text); err != nil {
+		return nil, err
+	}
+	if n, err := io.Copy(io.Discard, zip); n > 0 || err != nil {
+		return nil, cmp.Or(err, errors.New("it is longer than it should be"))
+	}
+	return text, nil
+}
+
+// credentialColumns are the columns of the report (IAM User Guide, "Getting credential
+// reports for your AWS account").
+var credentialColumns = []string{
+	"user", "arn", "user_creation_time",
+	"password_enabled", "password_last_used", "password_last_changed", "password_next_rotation",
+	"mfa_active",
+	"access_key_1_active", "access_key_1_last_rotated", "access_key_1_last_used_date", "access_key_1_last_used_region", "access_key_1_last_used_service",
+	"access_key_2_active", "access_key_2_last_rotated", "access_key_2_last_used_date", "access_key_2_last_used_region", "access_key_2_last_used_service",
+	"cert_1_active", "cert_1_last_rotated",
+	"cert_2_active", "cert_2_last_rotated",
+	"additional_credentials_info",
+}
+
+// What a report says where there is nothing to say.
+const (
+	notApplicable = "N/A"
+	notSupported  = "not_supported"
+	noInformation = "no_information"
+)
+
+// reportedEach is how many keys and certificates of a user have columns. Only where
+// the quotas were raised can there be more.
+const reportedEach = 2
+
+// writeCredentials writes the report: the root user, then the users by name.
+func writeCredentials(c *service.Call, w io.Writer) error {
+	account, err := identity.Accounts.Get(c.Reader, c.Account())
+	if err != nil {
+		return err
+	}
+	rules, err := passwordPolicyOf(c)
+	if err != nil {
+		return err
+	}
+	lines := csv.NewWriter(w)
+	if err := lines.Write(credentialColumns); err != nil {
+		return err
+	}
+	row := &credentialRow{c: c, rules: rules}
+	if err := lines.Write(row.root(account)); err != nil {
+		return err
+	}
+	var failed error
+	err = identity.Users.Scan(c.Reader, "", func(_ store.Key, u *identity.User) bool {
+		var fields []string
+		if fields, failed = row.user(u); failed == nil {
+			failed = lines.Write(fields)
+		}
+		return failed == nil
+	}, c.Account())
+	if err := cmp.Or(failed, err); err != nil {
+		return err
+	}
+	lines.Flush()
+	return lines.Error()
+}
+
+// credentialRow makes the lines of a report, in one slice.
+type credentialRow struct {
+	c      *service.Call
+	rules  *identity.PasswordPolicy // nil if the account has none
+	fields []string
+}
+
+func (r *credentialRow) root(a *identity.Account) []string {
+	r.fields = append(r.fields[:0], "<root_account>", r.c.Scope.Root(), reportTime(a.Created),
+		notSupported, noInformation, notSupported, notSupported, strconv.FormatBool(len(a.RootMFA) > 0))
+	for range reportedEach {
+		r.noKey()
+	}
+	for range reportedEach {
+		r.noCertificate()
+	}
+	return append(r.fields, notApplicable)
+}
+
+func (r *credentialRow) user(u *identity.User) ([]string, error) {
+	r.fields = append(r.fields[:0], u.Name, u.ARN(r.c.Scope.Partition), reportTime(u.Created))
+	r.password(u)
+	r.fields = append(r.fields, strconv.FormatBool(len(u.MFA) > 0))
+	for i := range reportedEach {
+		if i >= len(u.AccessKeys) {
+			r.noKey()
+		} else if err := r.key(u.AccessKeys[i]); err != nil {
+			return nil, fmt.Errorf("access key %s of user %s: %w", u.AccessKeys[i], u.Name, err)
+		}
+	}
+	for range reportedEach {
+		r.noCertificate()
+	}
+	return append(r.fields, additional(len(u.AccessKeys))), nil
+}
+
+func (r *credentialRow) password(u *identity.User) {
+	if u.Login == nil {
+		r.fields = append(r.fields, "false", notApplicable, notApplicable, notApplicable)
+		return
+	}
+	used, rotation := noInformation, notApplicable
+	if !u.PasswordLastUsed.IsZero() {
+		used = reportTime(u.PasswordLastUsed)
+	}
+	if r.rules != nil && r.rules.MaxAge > 0 {
+		rotation = reportTime(u.Login.Changed.AddDate(0, 0, int(r.rules.MaxAge)))
+	}
+	r.fields = append(r.fields, "true", used, reportTime(u.Login.Changed), rotation)
+}
+
+func (r *credentialRow) key(id string) error {
+	key, err := identity.AccessKeys.Get(r.c.Reader, id)
+	if err != nil {
+		return err
+	}
+	use, err := orZero(identity.LastUses.Get(r.c.Reader, id))
+	if err != nil {
+		return err
+	}
+	used := notApplicable
+	if !use.At.IsZero() {
+		used = reportTime(use.At)
+	}
+	r.fields = append(r.fields, strconv.FormatBool(!key.Inactive), reportTime(key.Created), used, *orNotApplicable(use.Region), *orNotApplicable(use.Service))
+	return nil
+}
+
+func (r *credentialRow) noKey() {
+	r.fields = append(r.fields, "false", notApplicable, notApplicable, notApplicable, notApplicable)
+}
+
+func (r *credentialRow) noCertificate() { r.fields = append(r.fields, "false", notApplicable) }
+
+// additional tells of keys that have no columns.
+func additional(keys int) string {
+	if keys <= reportedEach {
+		return notApplicable
+	}
+	return fmt.Sprintf("%d more access keys: ListAccessKeys", keys-reportedEach)
+}
+
+func reportTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05+00:00") }
