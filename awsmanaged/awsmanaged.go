@@ -5,9 +5,10 @@
 //
 // Each is a file below data, at the path and under the name of its ARN:
 // data/job-function/Billing.json is arn:aws:iam::aws:policy/job-function/Billing.
-// To add a policy, add a file. Documents are AWS's own, except where the file
-// says "approximation": AWS's document names thousands of actions there, and
-// ours is shorter and grants nothing that AWS's does not.
+// To add a policy, add a file. Documents are AWS's own, as of the "updated" of each,
+// except where the file says "approximation": then ours is the least that the name
+// promises. There are some 1,500 and a request names one or two, so a file is read
+// when its policy is first asked for.
 //
 // Who has a policy attached is kept by package identity, what a document means
 // is package policy's business.
@@ -15,13 +16,17 @@ package awsmanaged
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
@@ -38,10 +43,17 @@ const serviceRolePath = "/aws-service-role/"
 
 // Policy is one AWS managed policy. It is shared: read only.
 type Policy struct {
-	Name        string // "Billing"
-	Path        string // "/job-function/"
+	Name string // "Billing"
+	Path string // "/job-function/"
+
+	place   string // both, joined: the order of the catalogue
+	content func() *Content
+}
+
+// Content is what the file of a policy says.
+type Content struct {
 	ID          string // ANPA…: AWS's own id where it is known, else derived from the ARN
-	Description string
+	Description string // empty where it is not known
 	Created     time.Time
 	Updated     time.Time
 	// Approximation is true when the document is not AWS's own but a shorter one
@@ -56,7 +68,7 @@ type Policy struct {
 type Version struct {
 	ID       string // "v5"
 	Created  time.Time
-	Document string
+	Document string // as it is shown
 }
 
 // ARN is the policy's ARN in a partition.
@@ -64,19 +76,29 @@ func (p *Policy) ARN(partition arn.Partition) string {
 	return "arn:" + string(partition) + ":iam::" + owner + ":policy" + p.Path + p.Name
 }
 
-// Default is the version in force.
-func (p *Policy) Default() *Version { return &p.Versions[len(p.Versions)-1] }
+// Content reads the policy's file, once. The files are part of the program and a
+// test reads them all, so one that is wrong cannot be met: it panics.
+func (p *Policy) Content() *Content { return p.content() }
 
-// DefaultDocument is the document in force.
-func (p *Policy) DefaultDocument() string { return p.Default().Document }
+// DefaultDocument is the document in force, to be judged by: without the white space
+// that makes it readable, with which ReadOnlyAccess would be longer than any policy
+// may be.
+func (p *Policy) DefaultDocument() string {
+	var compact bytes.Buffer
+	_ = json.Compact(&compact, []byte(p.Content().Default().Document)) // it is JSON: it was indented
+	return compact.String()
+}
+
+// Default is the version in force.
+func (c *Content) Default() *Version { return &c.Versions[len(c.Versions)-1] }
 
 // Version finds a version by its id.
-func (p *Policy) Version(id string) (*Version, bool) {
-	i := slices.IndexFunc(p.Versions, func(v Version) bool { return v.ID == id })
+func (c *Content) Version(id string) (*Version, bool) {
+	i := slices.IndexFunc(c.Versions, func(v Version) bool { return v.ID == id })
 	if i < 0 {
 		return nil, false
 	}
-	return &p.Versions[i], true
+	return &c.Versions[i], true
 }
 
 // Attachable tells whether customers may attach the policy. Policies of
@@ -107,7 +129,7 @@ func (c *Catalogue) All() iter.Seq[*Policy] { return slices.Values(c.sorted) }
 // All. There need not be such a policy.
 func (c *Catalogue) After(pathName string) iter.Seq[*Policy] {
 	i, found := slices.BinarySearchFunc(c.sorted, pathName, func(p *Policy, key string) int {
-		return strings.Compare(p.Path+p.Name, key)
+		return strings.Compare(p.place, key)
 	})
 	if found {
 		i++
@@ -118,8 +140,7 @@ func (c *Catalogue) After(pathName string) iter.Seq[*Policy] {
 // Len is the number of policies.
 func (c *Catalogue) Len() int { return len(c.sorted) }
 
-// Load reads the catalogue that is built into the program. An error means that a
-// data file is wrong; a test of this package finds that before a release does.
+// Load lists the catalogue that is built into the program.
 func Load() (*Catalogue, error) { return load(data) }
 
 func load(files fs.FS) (*Catalogue, error) {
@@ -128,34 +149,36 @@ func load(files fs.FS) (*Catalogue, error) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		text, err := fs.ReadFile(files, file)
-		if err != nil {
-			return err
+		place, ok := strings.CutSuffix(strings.TrimPrefix(file, "data"), ".json")
+		if !ok {
+			return fmt.Errorf("%s: not a .json file", file)
 		}
-		p, err := parse(file, text)
-		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-		c.byResource["policy"+p.Path+p.Name] = p
+		// Path and name are those of the file, so that they cannot disagree with it.
+		slash := strings.LastIndexByte(place, '/')
+		p := &Policy{Name: place[slash+1:], Path: place[:slash+1], place: place, content: sync.OnceValue(func() *Content {
+			content, err := read(files, file)
+			if err != nil {
+				panic(fmt.Sprintf("AWS managed policy %s: %v", file, err))
+			}
+			return content
+		})}
+		c.byResource["policy"+place] = p
 		c.sorted = append(c.sorted, p)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load AWS managed policies: %w", err)
 	}
-	slices.SortFunc(c.sorted, func(a, b *Policy) int { return strings.Compare(a.Path+a.Name, b.Path+b.Name) })
+	slices.SortFunc(c.sorted, func(a, b *Policy) int { return strings.Compare(a.place, b.place) })
 	return c, nil
 }
 
-// parse reads one file of data. Path and name are those of the file, so that
-// they cannot disagree with it.
-func parse(file string, text []byte) (*Policy, error) {
-	place, ok := strings.CutSuffix(strings.TrimPrefix(file, "data"), ".json")
-	if !ok {
-		return nil, fmt.Errorf("not a .json file")
+// read reads one file of data.
+func read(files fs.FS, file string) (*Content, error) {
+	text, err := fs.ReadFile(files, file)
+	if err != nil {
+		return nil, err
 	}
-	slash := strings.LastIndexByte(place, '/')
-
 	var in struct {
 		ID            string    `json:"id"`
 		Description   string    `json:"description"`
@@ -173,24 +196,35 @@ func parse(file string, text []byte) (*Policy, error) {
 	if err := d.Decode(&in); err != nil {
 		return nil, err
 	}
-	if in.ID == "" || in.Created.IsZero() || in.Updated.IsZero() || len(in.Versions) == 0 {
-		return nil, fmt.Errorf("id, created, updated and versions are needed")
+	if in.Created.IsZero() || in.Updated.IsZero() || len(in.Versions) == 0 {
+		return nil, errors.New("created, updated and versions are needed")
 	}
-	p := &Policy{
-		Name: place[slash+1:], Path: place[:slash+1], ID: in.ID,
-		Description: in.Description, Approximation: in.Approximation,
+	if in.ID == "" {
+		in.ID = derivedID(file)
+	}
+	c := &Content{
+		ID: in.ID, Description: in.Description, Approximation: in.Approximation,
 		Created: in.Created, Updated: in.Updated,
 	}
 	for _, v := range in.Versions {
 		if v.ID == "" || v.Created.IsZero() || len(v.Document) == 0 {
-			return nil, fmt.Errorf("a version needs id, created and document")
+			return nil, errors.New("a version needs id, created and document")
 		}
 		// AWS shows its documents indented by four spaces.
 		var document bytes.Buffer
 		if err := json.Indent(&document, v.Document, "", "    "); err != nil {
 			return nil, err
 		}
-		p.Versions = append(p.Versions, Version{ID: v.ID, Created: v.Created, Document: document.String()})
+		c.Versions = append(c.Versions, Version{ID: v.ID, Created: v.Created, Document: document.String()})
 	}
-	return p, nil
+	return c, nil
 }
+
+// derivedID is a unique id that is the same in every installation and release.
+func derivedID(file string) string {
+	sum := sha256.Sum256([]byte(file))
+	return arn.PrefixPolicy + base32.StdEncoding.EncodeToString(sum[:])[:idLength-len(arn.PrefixPolicy)]
+}
+
+// idLength is the length of AWS's unique ids of policies.
+const idLength = 21

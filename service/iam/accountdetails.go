@@ -144,11 +144,11 @@ func scanTable[T any](c *service.Call, table store.Table[T], describe func(*serv
 func (s *Service) scanUsedAWSPolicies(c *service.Call) detailScan {
 	return func(after string, yield func(string, func() (*detail, error)) bool) error {
 		for p := range s.managed.After(after) {
-			m := awsManaged(p, c.Scope.Partition)
-			if !inUse(c, m.key, identity.AsPermissions, identity.AsBoundary) {
+			if !inUse(c, p.ARN(canonicalPartition), identity.AsPermissions, identity.AsBoundary) {
 				continue
 			}
-			if !yield(p.Path+p.Name, func() (*detail, error) { return describePolicy(c, m), nil }) {
+			describe := func() (*detail, error) { return describePolicy(c, awsManaged(p, c.Scope.Partition)), nil }
+			if !yield(p.Path+p.Name, describe) {
 				return nil
 			}
 		}

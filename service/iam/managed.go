@@ -54,15 +54,16 @@ func customerManaged(p *identity.Policy, partition arn.Partition) *managedPolicy
 }
 
 func awsManaged(p *awsmanaged.Policy, partition arn.Partition) *managedPolicy {
+	content := p.Content()
 	m := &managedPolicy{
-		name: p.Name, path: p.Path, id: p.ID, description: p.Description,
+		name: p.Name, path: p.Path, id: content.ID, description: content.Description,
 		key: p.ARN(canonicalPartition), arn: p.ARN(partition),
-		created: p.Created, updated: p.Updated, attachable: p.Attachable(),
-		versions: make([]policyVersion, len(p.Versions)),
+		created: content.Created, updated: content.Updated, attachable: p.Attachable(),
+		versions: make([]policyVersion, len(content.Versions)),
 	}
-	for i := range p.Versions {
-		v := &p.Versions[i]
-		m.versions[i] = policyVersion{id: v.ID, document: v.Document, created: v.Created, isDefault: v == p.Default()}
+	for i := range content.Versions {
+		v := &content.Versions[i]
+		m.versions[i] = policyVersion{id: v.ID, document: v.Document, created: v.Created, isDefault: v == content.Default()}
 	}
 	return m
 }

@@ -76,13 +76,11 @@ func (s *Service) ListPolicies(c *service.Call, in *iam.ListPoliciesInput) (*iam
 		usage = identity.AsBoundary
 	}
 	usedOnly := in.OnlyAttached || in.PolicyUsageFilter != ""
+	wanted := func(path, key string) bool {
+		return below(path, in.PathPrefix) && (!usedOnly || inUse(c, key, usage))
+	}
 	page, err := service.Page(c, s.markers, in, func(after string, yield func(string, *managedPolicy) bool) error {
-		return s.scanManaged(c, in.Scope, after, func(cursor string, m *managedPolicy) bool {
-			if !below(m.path, in.PathPrefix) || usedOnly && !inUse(c, m.key, usage) {
-				return true
-			}
-			return yield(cursor, m)
-		})
+		return s.scanManaged(c, in.Scope, after, wanted, yield)
 	})
 	if err != nil {
 		return nil, err
@@ -310,13 +308,16 @@ const (
 	awsPolicies   = "2"
 )
 
-// scanManaged yields the managed policies of a scope that lie behind a cursor: the
-// account's own by name, and AWS's by path and name.
-func (s *Service) scanManaged(c *service.Call, scope types.PolicyScopeType, after string, yield func(string, *managedPolicy) bool) error {
+// scanManaged yields the wanted managed policies of a scope that lie behind a
+// cursor: the account's own by name, and AWS's by path and name. Whether one is wanted
+// is asked by its path and key before it is read.
+func (s *Service) scanManaged(c *service.Call, scope types.PolicyScopeType, after string, wanted func(path, key string) bool, yield func(string, *managedPolicy) bool) error {
 	more := true
 	if rest, begun := strings.CutPrefix(after, localPolicies); scope != types.PolicyScopeTypeAws && (begun || after == "") {
 		err := identity.Policies.Scan(c.Reader, rest, func(key store.Key, p *identity.Policy) bool {
-			more = yield(localPolicies+key.Last(), customerManaged(p, c.Scope.Partition))
+			if wanted(p.Path, p.ARN(canonicalPartition)) {
+				more = yield(localPolicies+key.Last(), customerManaged(p, c.Scope.Partition))
+			}
 			return more
 		}, c.Account())
 		if err != nil {
@@ -331,6 +332,9 @@ func (s *Service) scanManaged(c *service.Call, scope types.PolicyScopeType, afte
 		rest = ""
 	}
 	for p := range s.managed.After(rest) {
+		if !wanted(p.Path, p.ARN(canonicalPartition)) {
+			continue
+		}
 		if !yield(awsPolicies+p.Path+p.Name, awsManaged(p, c.Scope.Partition)) {
 			return nil
 		}
