@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/policy"
 	"github.com/lanyard-iam/lanyard/store"
 )
 
@@ -118,7 +119,89 @@ func (d *Decision) append(dst []byte) []byte {
 			dst = dst[:start]
 		}
 	}
+	if d.Allowed {
+		dst = appendGrounds(dst, &d.Grounds)
+	}
 	return append(dst, '}')
+}
+
+// maxGrounds bounds the grounds of an allowed request. A statement that does not fit is
+// counted instead.
+const maxGrounds = 2048
+
+// appendGrounds writes why a request was allowed as encoding/json reads it. It runs for
+// every request, most of which have but the first few bytes.
+func appendGrounds(dst []byte, g *policy.Grounds) []byte {
+	if g.Sole {
+		return append(dst, `,"grounds":{"sole":true}`...)
+	}
+	if len(g.Needed) == 0 && len(g.Statements) == 0 {
+		return dst
+	}
+	begin := len(dst)
+	dst = append(dst, `,"grounds":{"needed":[`...)
+	for i, layer := range g.Needed {
+		dst = appendText(comma(dst, i), layer.String(), maxName)
+	}
+	dst = append(dst, `],"statements":[`...)
+	omitted := g.Omitted
+	for i, n := 0, 0; i < len(g.Statements); i++ {
+		start := len(dst)
+		if dst = appendGround(comma(dst, n), &g.Statements[i]); len(dst)-begin > maxGrounds {
+			dst = dst[:start]
+			omitted++
+			continue
+		}
+		n++
+	}
+	dst = append(dst, ']')
+	if omitted > 0 {
+		dst = strconv.AppendInt(append(dst, `,"omitted":`...), int64(omitted), 10)
+	}
+	return append(dst, '}')
+}
+
+func appendGround(dst []byte, s *policy.Ground) []byte {
+	dst = appendText(append(dst, `{"layer":`...), s.Layer.String(), maxName)
+	dst = appendText(append(dst, `,"policy":{"type":`...), s.Policy.Type.String(), maxName)
+	dst = optional(dst, `,"name":`, s.Policy.Name, maxName)
+	dst = optional(dst, `,"arn":`, s.Policy.ARN, maxName)
+	dst = optional(dst, `,"owner":`, s.Policy.Owner, maxName)
+	dst = strconv.AppendInt(append(dst, `},"statement":`...), int64(s.Statement), 10)
+	dst = optional(dst, `,"sid":`, s.Sid, maxName)
+	if len(s.Conditions) > 0 {
+		dst = append(dst, `,"conditions":[`...)
+		for i := range s.Conditions {
+			c := &s.Conditions[i]
+			dst = appendText(append(comma(dst, i), `{"operator":`...), c.Operator, maxName)
+			dst = appendText(append(dst, `,"key":`...), c.Key, maxName)
+			dst = appendTexts(append(dst, `,"values":`...), c.Values)
+			dst = strconv.AppendBool(append(dst, `,"present":`...), c.Present)
+			if len(c.Seen) > 0 {
+				dst = appendTexts(append(dst, `,"seen":`...), c.Seen)
+			}
+			dst = strconv.AppendBool(append(dst, `,"holds":`...), c.Holds)
+			dst = append(dst, '}')
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+func appendTexts(dst []byte, list []string) []byte {
+	dst = append(dst, '[')
+	for i, s := range list {
+		dst = appendText(comma(dst, i), s, maxName)
+	}
+	return append(dst, ']')
+}
+
+// comma separates the elements of a list, of which this is number i from 0.
+func comma(dst []byte, i int) []byte {
+	if i > 0 {
+		dst = append(dst, ',')
+	}
+	return dst
 }
 
 // header is an entry taken apart: parts of its bytes.

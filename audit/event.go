@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/policy"
 )
 
 // Event is one record of the trail while its request is under way: opened first,
@@ -78,6 +79,7 @@ type Decision struct {
 	Sid      string          `json:"sid,omitempty"`
 	Index    int             `json:"statement"`       // index of the deciding statement, -1 if none
 	Trace    json.RawMessage `json:"trace,omitempty"` // policy.Trace of a denial
+	Grounds  policy.Grounds  `json:"grounds,omitzero"` // why it was allowed
 }
 
 // Resource is an entry of the record's resources.

@@ -96,11 +96,14 @@ func (a *Authorizer) Decide(r store.Reader, p *authn.Principal, check *Check, en
 	if err := a.prepare(s, r, p, check, env); err != nil {
 		return Result{}, err
 	}
-	d := policy.Evaluate(&s.request, &s.inputs, nil)
+	return s.result(policy.Evaluate(&s.request, &s.inputs, nil), check), nil
+}
+
+func (s *scratch) result(d policy.Decision, check *Check) Result {
 	if d.Allowed {
-		return Result{Decision: d}, nil
+		return Result{Decision: d}
 	}
-	return Result{Decision: d, Message: message(d, &s.request, check)}, nil
+	return Result{Decision: d, Message: message(d, &s.request, check)}
 }
 
 // Explain answers a check again, with every reason.

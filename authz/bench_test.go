@@ -263,3 +263,28 @@ func BenchmarkCompile(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOnRecord is BenchmarkUserInGroups with the record of the decision, for a
+// statement with a condition, whose value is kept, and for one without.
+func BenchmarkOnRecord(b *testing.B) {
+	w := newWorld(b)
+	p := w.userInGroups(3, 1)
+	for _, bench := range []struct {
+		name  string
+		check authz.Check
+	}{
+		{"condition", authz.Check{Action: "s3:GetObject", Resource: "arn:aws:s3:::team-2/report.csv"}},
+		{"sole", authz.Check{Action: "dynamodb:Query", Resource: "arn:aws:dynamodb:eu-central-1:111122223333:table/team-2-0"}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			w.view(func(r store.Reader) {
+				for b.Loop() {
+					if d, _, err := w.authz.DecideOnRecord(r, p, &bench.check, &w.env); err != nil || !d.Allowed {
+						b.Fatal(d.Message, err)
+					}
+				}
+			})
+		})
+	}
+}

@@ -663,13 +663,12 @@ func TestPolicyARNOfDenial(t *testing.T) {
 	w := newWorld(t)
 	guard := w.policy("guard", deny("s3:*"))
 	alice := as(w.user("alice", func(u *identity.User) { u.Inline, u.Attached = inline(allow("*")), []string{guard} }))
-	d := w.decide(alice, authz.On("arn:aws:s3:::b/k").WithAction("s3:GetObject"))
+	d, record := w.onRecord(alice, authz.On("arn:aws:s3:::b/k").WithAction("s3:GetObject"))
 	want := "User: arn:aws:iam::111122223333:user/alice is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/k" +
 		" with an explicit deny in an identity-based policy: arn:aws:iam::111122223333:policy/guard"
 	if d.Message != want {
 		t.Errorf("message %q\nwant    %q", d.Message, want)
 	}
-	record := authz.Record(alice, d, &authz.Check{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k"})
 	if record.Allowed || record.Policy != guard || record.Owner != "user/alice" || record.Index != 1 {
 		t.Errorf("record %+v", record)
 	}

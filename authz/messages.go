@@ -16,12 +16,30 @@ import (
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/keyring"
 	"github.com/lanyard-iam/lanyard/policy"
+	"github.com/lanyard-iam/lanyard/store"
 )
 
-// Record is a decision as the audit record keeps it beside the event, in the
-// caller's trail: of another account's policy it says no more than that it decided.
-func Record(p *authn.Principal, result Result, check *Check) *audit.Decision {
-	d := &audit.Decision{
+// DecideOnRecord is Decide, with the decision as the audit record keeps it beside the
+// event, in the caller's trail: of another account's policy it says no more than
+// that it decided.
+func (a *Authorizer) DecideOnRecord(r store.Reader, p *authn.Principal, check *Check, env *Environment) (Result, *audit.Decision, error) {
+	s := a.scratch.Get().(*scratch)
+	defer a.scratch.Put(s)
+	if err := a.prepare(s, r, p, check, env); err != nil {
+		return Result{}, nil, err
+	}
+	d := &audit.Decision{}
+	result := s.result(policy.EvaluateGrounds(&s.request, &s.inputs, &d.Grounds), check)
+	if foreign(p, check) {
+		hideGrounds(&d.Grounds)
+	}
+	record(d, p, result, check)
+	return result, d, nil
+}
+
+func record(d *audit.Decision, p *authn.Principal, result Result, check *Check) {
+	*d = audit.Decision{
+		Grounds:  d.Grounds,
 		Allowed:  result.Allowed,
 		Action:   check.Action,
 		Resource: check.Resource,
@@ -34,7 +52,6 @@ func Record(p *authn.Principal, result Result, check *Check) *audit.Decision {
 			d.Policy = s.ARN
 		}
 	}
-	return d
 }
 
 // Messages seals and opens encoded authorization messages: why a request was

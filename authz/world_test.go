@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/awsmanaged"
@@ -210,6 +211,18 @@ func (w *world) decide(p *authn.Principal, check authz.Check) authz.Result {
 		w.Fatalf("%s by %s: %v", check.Action, p.ARN, err)
 	}
 	return result
+}
+
+// onRecord is decide with what the trail keeps of it.
+func (w *world) onRecord(p *authn.Principal, check authz.Check) (result authz.Result, record *audit.Decision) {
+	w.Helper()
+	w.view(func(r store.Reader) {
+		var err error
+		if result, record, err = w.authz.DecideOnRecord(r, p, &check, &w.env); err != nil {
+			w.Fatalf("%s by %s: %v", check.Action, p.ARN, err)
+		}
+	})
+	return result, record
 }
 
 // may and mayNot expect an answer to "action on *".

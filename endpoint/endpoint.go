@@ -369,13 +369,13 @@ func (h *Handler) ask(x *exchange, check *authz.Check) error {
 	if check.Action == "" {
 		check.Action = x.service.ActionPrefix + ":" + x.op.Name
 	}
-	result, err := h.Authz.Decide(x.call.Reader, x.call.Principal, check, &x.env)
+	result, record, err := h.Authz.DecideOnRecord(x.call.Reader, x.call.Principal, check, &x.env)
 	if err != nil {
 		h.Log.Error("no decision", "request_id", x.request, "action", check.Action, "error", err)
 		return &service.Error{Code: "AccessDenied", Status: http.StatusForbidden, Cause: err,
 			Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", x.call.Principal.ARN, check.Action, check.Resource)}
 	}
-	x.event.Decision = authz.Record(x.call.Principal, result, check)
+	x.event.Decision = record
 	if result.Allowed {
 		return nil
 	}

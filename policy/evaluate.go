@@ -121,10 +121,7 @@ type Decision struct {
 // policies is in its section on policies within one account.)
 func Evaluate(req *Request, in *Inputs, trace *Trace) Decision {
 	var buf [actionBuffer]byte
-	q := query{
-		caller: req.Caller, action: lowerAction(req.Action, buf[:0]),
-		resource: req.Resource, tail: arnTail(req.Resource), context: req.Context,
-	}
+	q := newQuery(req, buf[:0])
 	v := judge(&q, in)
 	d := decide(req, in, &v)
 	if trace != nil {

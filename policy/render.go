@@ -27,12 +27,12 @@ func (t *Trace) Render(w io.Writer) error {
 			fmt.Fprintf(&b, "    - %s\n", g.Text)
 		}
 	}
-	_, err := io.WriteString(w, printable(b.String()))
+	_, err := io.WriteString(w, Printable(b.String()))
 	return err
 }
 
-// printable keeps a terminal safe from what names and values may hold.
-func printable(s string) string {
+// Printable keeps a terminal safe from what names and values may hold.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' || r >= 0x7F && r < 0xA0 || r == '\u2028' || r == '\u2029' ||
 			r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069' {

@@ -101,15 +101,24 @@ type verdict struct {
 	allow, deny int32
 	// forms are the forms by which allowing statements named the caller.
 	forms grantForm
+	// more is whether a statement beside that of allow allows it, too, or might: it
+	// was not looked at.
+	more bool
+	// all, if set, collects all statements that allow.
+	all *ordinals
 }
 
 // judge collects the verdict of all statements. A nil set says nothing.
-func (s *Set) judge(q *query) verdict {
-	var v verdict
+func (s *Set) judge(q *query) (v verdict) {
+	s.judgeInto(q, &v)
+	return v
+}
+
+func (s *Set) judgeInto(q *query, v *verdict) {
 	switch {
 	case s == nil:
 	case s.index != nil:
-		s.index.judge(q, &v)
+		s.index.judge(q, v)
 	default:
 		ordinal := int32(0)
 		for i := range s.docs {
@@ -120,7 +129,6 @@ func (s *Set) judge(q *query) verdict {
 			}
 		}
 	}
-	return v
 }
 
 // Which pattern of a statement the index has found to be the candidate.
@@ -134,7 +142,12 @@ const (
 func (v *verdict) consider(s *statement, ordinal int32, action, resource uint16, q *query) {
 	// A later statement adds nothing to an earlier one of the same effect, unless
 	// it names the caller in another way.
-	if s.deny && v.deny != 0 && ordinal >= v.deny || !s.deny && v.allow != 0 && ordinal >= v.allow && s.principals == nil {
+	if s.deny {
+		if v.deny != 0 && ordinal >= v.deny {
+			return
+		}
+	} else if v.allow != 0 && ordinal >= v.allow && s.principals == nil && v.all == nil {
+		v.more = v.more || ordinal > v.allow
 		return
 	}
 	switch action {
@@ -168,8 +181,12 @@ func (v *verdict) consider(s *statement, ordinal int32, action, resource uint16,
 		return
 	}
 	v.forms |= forms
+	v.more = v.more || v.allow != 0 && ordinal != v.allow
 	if v.allow == 0 || ordinal < v.allow {
 		v.allow = ordinal
+	}
+	if v.all != nil {
+		v.all.add(ordinal)
 	}
 }
 

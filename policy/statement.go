@@ -26,6 +26,14 @@ type query struct {
 	context  *Context
 }
 
+// newQuery makes a request ready; buf is for its action.
+func newQuery(req *Request, buf []byte) query {
+	return query{
+		caller: req.Caller, action: lowerAction(req.Action, buf),
+		resource: req.Resource, tail: arnTail(req.Resource), context: req.Context,
+	}
+}
+
 // actionBuffer holds any AWS action name; a longer one costs an allocation.
 const actionBuffer = 96
 

@@ -245,16 +245,26 @@ func (a *Attached) trace(i int, q *query) TracedStatement {
 	}
 	t.Resource, t.TruncatedElements = clip(resources, t.TruncatedElements)
 	for j := range s.conditions {
-		c := &s.conditions[j]
-		tc := TracedCondition{Operator: c.operator().String(), Key: c.key, Holds: c.holds(q.context)}
-		tc.Values, t.TruncatedElements = clip(c.values, t.TruncatedElements)
-		if e := q.context.find(c.key, c.hash); e != nil {
-			tc.Present = true
-			tc.Seen, t.TruncatedElements = clip(e.texts(), t.TruncatedElements)
-		}
-		t.Conditions = append(t.Conditions, tc)
+		c, truncated := s.conditions[j].trace(q.context)
+		t.Conditions = append(t.Conditions, c)
+		t.TruncatedElements = t.TruncatedElements || truncated
 	}
 	return t
+}
+
+// trace holds a condition against the request's keys. The values are the policy's and
+// the request's own, which nobody changes.
+func (c *condition) trace(ctx *Context) (t TracedCondition, truncated bool) {
+	t = TracedCondition{Operator: c.operator().String(), Key: c.key, Holds: c.holds(ctx)}
+	shorten := func(list []string) []string {
+		truncated = truncated || len(list) > maxTracedValues
+		return list[:min(len(list), maxTracedValues):min(len(list), maxTracedValues)]
+	}
+	t.Values = shorten(c.values)
+	if e := ctx.find(c.key, c.hash); e != nil {
+		t.Present, t.Seen = true, shorten(e.texts())
+	}
+	return t, truncated
 }
 
 func clip(list []string, truncated bool) ([]string, bool) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -26,8 +27,8 @@ func newWhy() *cobra.Command {
 		Use:   "why [REQUEST-ID]",
 		Short: "Explain why a request was allowed or denied",
 		Long: `Explain a request: which kind of policy decided, which policy and statement,
-which conditions with the values seen, and the smallest change that would alter
-a denial.
+which conditions with the values seen, and the smallest change that would have
+altered the answer. It tells what was true when the request was made.
 
 The request id is in the x-amzn-RequestId header of every answer (aws --debug
 shows it), in error bodies and in the trail. --last takes the last denial.
@@ -97,8 +98,18 @@ type record struct {
 	} `json:"userIdentity"`
 }
 
-// explain prints a record and what decided it for a person.
-func explain(w io.Writer, r record, reply server.WhyReply) error {
+// explain prints a record and what decided it for a person. What callers sent is in it,
+// too: it is kept from the terminal's control.
+func explain(out io.Writer, r record, reply server.WhyReply) error {
+	w := new(strings.Builder)
+	if err := writeExplanation(w, r, reply); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, policy.Printable(w.String()))
+	return err
+}
+
+func writeExplanation(w io.Writer, r record, reply server.WhyReply) error {
 	fmt.Fprintf(w, "request %s  %s  from %s\n\n", r.RequestID, humanize.RelTime(r.EventTime, reply.Now, "ago", "ahead"), r.SourceIP)
 	if d := reply.Decision; d != nil && len(d.Trace) > 0 {
 		var t policy.Trace
@@ -122,8 +133,16 @@ func explain(w io.Writer, r record, reply server.WhyReply) error {
 	if r.ErrorCode != "" {
 		fmt.Fprintf(w, "\n  → %s: %s\n", r.ErrorCode, r.ErrorMessage)
 	}
-	if d := reply.Decision; d != nil {
-		fmt.Fprintf(w, "\n  %s on %s: %s\n", d.Action, d.Resource, decidedBy(d))
+	d := reply.Decision
+	if d == nil {
+		return nil
+	}
+	fmt.Fprintf(w, "\n  %s on %s: %s\n", d.Action, d.Resource, decidedBy(d))
+	switch g := &d.Grounds; {
+	case g.Sole:
+		fmt.Fprintf(w, "\n  Smallest change that would have denied it:\n    - take it out of that statement: nothing else allowed it\n")
+	case len(g.Statements) > 0:
+		fmt.Fprintf(w, "\n%s", g.Render())
 	}
 	return nil
 }
