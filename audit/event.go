@@ -77,8 +77,8 @@ type Decision struct {
 	Policy   string          `json:"policy,omitempty"` // name or ARN of the deciding policy
 	Owner    string          `json:"owner,omitempty"`  // whose policy it is: "group/devs"
 	Sid      string          `json:"sid,omitempty"`
-	Index    int             `json:"statement"`       // index of the deciding statement, -1 if none
-	Trace    json.RawMessage `json:"trace,omitempty"` // policy.Trace of a denial
+	Index    int             `json:"statement"`        // index of the deciding statement, -1 if none
+	Trace    json.RawMessage `json:"trace,omitempty"`  // policy.Trace of a denial
 	Grounds  policy.Grounds  `json:"grounds,omitzero"` // why it was allowed
 }
 
