@@ -20,7 +20,6 @@ import (
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/audit"
-	"github.com/lanyard-iam/lanyard/endpoint"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/store"
 )
@@ -31,6 +30,7 @@ import (
 //
 //	GET  /status       StatusReply
 //	POST /credentials  CredentialsRequest → CredentialsReply
+//	POST /revoke       RevokeRequest → RevokeReply
 //	GET  /why?id=…     WhyReply of one request, or of the last denial without id
 //
 // It is an interface between the lanyard command and the server of one release,
@@ -282,6 +282,7 @@ func (s *Server) localHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", s.serveStatus)
 	mux.HandleFunc("POST /credentials", s.serveCredentials)
+	mux.HandleFunc("POST /revoke", s.serveRevoke)
 	mux.HandleFunc("GET /why", s.serveWhy)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := r.Context().Value(peerKey{}).(peer)
@@ -361,19 +362,8 @@ func (s *Server) ownerCredentials(ctx context.Context, in CredentialsRequest, li
 			Expires:     now.Add(lifetime),
 			MFAKnown:    true,
 		}
-		e := &audit.Event{
-			ID:        endpoint.NewRequestID(s.rand),
-			RequestID: endpoint.NewRequestID(s.rand),
-			Time:      now,
-			Source:    "sts.amazonaws.com",
-			Name:      "AssumeRole",
-			Region:    s.config.Region,
-			SourceIP:  "AWS Internal",
-			UserAgent: "lanyard",
-			Account:   in.Account,
-			ReadOnly:  true,
-			Identity:  audit.UserIdentity{Type: "AWSService", InvokedBy: localService},
-		}
+		e := s.localEvent(in.Account, "sts.amazonaws.com", "AssumeRole", now)
+		e.ReadOnly = true
 		var request, response any
 		if in.Root {
 			sess.Kind, sess.PrincipalID, sess.Name = session.LocalRoot, string(in.Account), ""
