@@ -42,6 +42,11 @@ vuln: ## known vulnerabilities; needs a database: make vuln DB=file:///path
 fuzz: ## fuzz every parser, FUZZTIME each (default 30s)
 	@./scripts/fuzz $(or $(FUZZTIME),30s)
 
+.PHONY: properties
+properties: ## the laws of the policy language in CHECKS random cases (default 10^6)
+	nice $(GO) test ./policy -run '^(TestAgainstReference|TestT114_.*|TestMonotonic|TestTraceAgrees|TestGroundsAgree|TestGlob|TestPrefixTable)$$' \
+		-timeout 0 -v -rapid.checks=$(or $(CHECKS),1000000)
+
 .PHONY: bench
 bench: ## benchmarks beside the code, and the peers in bench/
 	@./scripts/bench

@@ -511,6 +511,94 @@ func TestTraceAgrees(t *testing.T) {
 	})
 }
 
+// The grounds of an allowed request are what a trace shows, and without the statements of
+// a layer that they call needed, the request is denied; without any other layer's, it is not.
+func TestGroundsAgree(t *testing.T) {
+	grounded, sole := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		in := compile(t, drawInputs(t), asIs)
+		req, _ := drawRequest(t)
+		var g Grounds
+		d := EvaluateGrounds(req, in, &g)
+		if plain := Evaluate(req, in, nil); d != plain {
+			t.Fatalf("with grounds %s, without %s", describe(d), describe(plain))
+		}
+		if !d.Allowed {
+			if g.Sole || g.Needed != nil || g.Statements != nil {
+				t.Fatalf("grounds of a denial: %+v", g)
+			}
+			return
+		}
+		var trace Trace
+		Evaluate(req, in, &trace)
+		without := func(layer Layer) bool {
+			less := *in
+			empty := NewSet(nil)
+			switch layer {
+			case LayerIdentity:
+				less.Identity = empty
+			case LayerBoundary:
+				less.Boundary = empty
+			case LayerSession:
+				less.Session = empty
+			default:
+				less.Resource = empty
+			}
+			return Evaluate(req, &less, nil).Allowed
+		}
+		if g.Sole {
+			sole++
+			if without(d.Layer) {
+				t.Fatalf("%s is no sole ground", describe(d))
+			}
+			for _, l := range trace.Layers {
+				if l.Layer == d.Layer {
+					allows := 0
+					for _, s := range l.Matched {
+						if s.Effect == "Allow" {
+							allows++
+						}
+					}
+					if allows != 1 {
+						t.Fatalf("%s is sole among %d", describe(d), allows)
+					}
+				}
+			}
+			return
+		}
+		grounded++
+		for _, l := range trace.Layers {
+			if l.Layer == LayerSCP || l.Layer == LayerRCP || !l.Present {
+				continue
+			}
+			if needed := slices.Contains(g.Needed, l.Layer); l.Exempt == "" && needed == without(l.Layer) {
+				t.Fatalf("needed are %v, and without the %s allowed = %v", g.Needed, l.Layer, !needed)
+			}
+			var kept []string
+			for _, s := range g.Statements {
+				if s.Layer == l.Layer {
+					kept = append(kept, s.Name())
+				}
+			}
+			var matched []string
+			for _, s := range l.Matched {
+				if s.Effect == "Allow" {
+					g := Ground{Policy: s.Policy, Statement: s.Statement, Sid: s.Sid}
+					matched = append(matched, g.Name())
+				}
+			}
+			slices.Sort(kept)
+			slices.Sort(matched)
+			if slices.Contains(g.Needed, l.Layer) && g.Omitted == 0 && !slices.Equal(kept, matched) {
+				t.Fatalf("the grounds name %v, the trace %v", kept, matched)
+			}
+		}
+	})
+	if t.Logf("%d with grounds, %d sole", grounded, sole); grounded == 0 || sole == 0 {
+		t.Error("the test proves nothing")
+	}
+}
+
 // The prefix table finds what trying every key finds.
 func TestPrefixTable(t *testing.T) {
 	text := rapid.StringMatching(`(common-start/)?[ab]{0,12}`)

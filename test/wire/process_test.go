@@ -59,6 +59,7 @@ type process struct {
 	url    string
 	cmd    *exec.Cmd
 	exited chan error
+	said   *buffer // standard error
 }
 
 // install makes a data directory below dir by `lanyard init`.
@@ -107,12 +108,13 @@ func (p *process) run(flags ...string) {
 	}
 	p.exited = make(chan error, 1)
 	url := make(chan string, 1)
-	var said buffer
+	said := new(buffer)
+	p.said = said
 	go func() {
 		lines := bufio.NewScanner(stderr)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
-			fmt.Fprintln(&said, lines.Text())
+			fmt.Fprintln(said, lines.Text())
 			if _, after, ok := strings.Cut(lines.Text(), "Endpoint "); ok {
 				url <- strings.TrimSpace(after)
 			}
