@@ -140,6 +140,10 @@ func (s Scope) Group(path, name string) string { return s.iam("group" + path + n
 // Role is the ARN of a role.
 func (s Scope) Role(path, name string) string { return s.iam("role" + path + name) }
 
+// ServiceLinkedPath begins the paths of service-linked roles, and of the managed
+// policies that only they have: nobody but AWS makes anything below it.
+const ServiceLinkedPath = "/aws-service-role/"
+
 // Policy is the ARN of a customer managed policy.
 func (s Scope) Policy(path, name string) string { return s.iam("policy" + path + name) }
 

@@ -10,6 +10,7 @@ package authz
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -182,6 +183,7 @@ func caller(p *authn.Principal) policy.Caller {
 		c.Type = policy.User
 	case authn.AssumedRole:
 		c.Type = policy.AssumedRole
+		c.ServiceLinked = strings.HasPrefix(p.Path, arn.ServiceLinkedPath)
 	case authn.FederatedUser:
 		c.Type = policy.FederatedUser
 		c.IssuerARN = p.IssuerARN

@@ -1,7 +1,7 @@
 // Package awsmanaged owns the policies that AWS manages and every account can
-// attach: arn:aws:iam::aws:policy/ReadOnlyAccess and its kin. They are data in
-// the program, the same for all accounts; nobody can change them, and they need
-// no store.
+// attach: arn:aws:iam::aws:policy/ReadOnlyAccess and its kin; and which services have
+// a service-linked role, with which name and policy. They are data in the program,
+// the same for all accounts; nobody can change them, and they need no store.
 //
 // Each is a file below data, at the path and under the name of its ARN:
 // data/job-function/Billing.json is arn:aws:iam::aws:policy/job-function/Billing.
@@ -37,9 +37,6 @@ var data embed.FS
 
 // owner stands in place of the account in the ARN of an AWS managed policy.
 const owner = "aws"
-
-// serviceRolePath is the path of policies that only service-linked roles use.
-const serviceRolePath = "/aws-service-role/"
 
 // Policy is one AWS managed policy. It is shared: read only.
 type Policy struct {
@@ -103,13 +100,14 @@ func (c *Content) Version(id string) (*Version, bool) {
 
 // Attachable tells whether customers may attach the policy. Policies of
 // service-linked roles are not (AWS answers PolicyNotAttachable).
-func (p *Policy) Attachable() bool { return !strings.HasPrefix(p.Path, serviceRolePath) }
+func (p *Policy) Attachable() bool { return !strings.HasPrefix(p.Path, arn.ServiceLinkedPath) }
 
 // Catalogue is the set of AWS managed policies. It never changes and is safe for
 // concurrent use.
 type Catalogue struct {
 	byResource map[string]*Policy // "policy/job-function/Billing"
 	sorted     []*Policy          // by resource
+	linked     map[string]*ServiceLinkedRole
 }
 
 // Find finds a policy by its ARN, of any partition.
@@ -141,7 +139,13 @@ func (c *Catalogue) After(pathName string) iter.Seq[*Policy] {
 func (c *Catalogue) Len() int { return len(c.sorted) }
 
 // Load lists the catalogue that is built into the program.
-func Load() (*Catalogue, error) { return load(data) }
+func Load() (*Catalogue, error) {
+	c, err := load(data)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.readServiceLinked(serviceLinked)
+}
 
 func load(files fs.FS) (*Catalogue, error) {
 	c := &Catalogue{byResource: make(map[string]*Policy)}

@@ -19,6 +19,10 @@ import (
 // request gives one.
 const defaultSessionDuration = 3600
 
+// maxRoleName is the longest name of a role (shape roleNameType), which the name of a
+// service-linked role must not pass with its suffix.
+const maxRoleName = 64
+
 // lastUsedWindow is how far back RoleLastUsed looks (IAM API, RoleLastUsed).
 const lastUsedWindow = 400 * 24 * time.Hour
 
@@ -110,11 +114,14 @@ func (s *Service) ListRoles(c *service.Call, in *iam.ListRolesInput) (*iam.ListR
 // UpdateRole changes the description and the longest session of a role; what the
 // request leaves out stays as it is.
 func (s *Service) UpdateRole(c *service.Call, in *iam.UpdateRoleInput) (*iam.UpdateRoleOutput, error) {
-	return &iam.UpdateRoleOutput{}, editRole(c, *in.RoleName, func(r *identity.Role) error {
+	return &iam.UpdateRoleOutput{}, labelRole(c, *in.RoleName, func(r *identity.Role) error {
 		if in.Description != nil {
 			r.Description = *in.Description
 		}
 		if in.MaxSessionDuration != nil {
+			if err := modifiable(r); err != nil {
+				return err
+			}
 			r.MaxSessionDuration = *in.MaxSessionDuration
 		}
 		return nil
@@ -123,7 +130,7 @@ func (s *Service) UpdateRole(c *service.Call, in *iam.UpdateRoleInput) (*iam.Upd
 
 // UpdateRoleDescription changes the description of a role.
 func (s *Service) UpdateRoleDescription(c *service.Call, in *iam.UpdateRoleDescriptionInput) (*iam.UpdateRoleDescriptionOutput, error) {
-	err := editRole(c, *in.RoleName, func(r *identity.Role) error {
+	err := labelRole(c, *in.RoleName, func(r *identity.Role) error {
 		r.Description = *in.Description
 		return nil
 	})
@@ -171,14 +178,12 @@ func (s *Service) DeleteRole(c *service.Call, in *iam.DeleteRoleInput) (*iam.Del
 	if r.Boundary != "" {
 		deleteUse(c, roleBearer(r), r.Boundary, identity.AsBoundary)
 	}
-	forget(c, r.ID)
-	identity.Roles.Delete(c.Tx, c.Account(), identity.Fold(r.Name))
-	return &iam.DeleteRoleOutput{}, count(c, rolesCount, -1)
+	return &iam.DeleteRoleOutput{}, dropRole(c, r)
 }
 
 // TagRole adds tags to a role.
 func (s *Service) TagRole(c *service.Call, in *iam.TagRoleInput) (*iam.TagRoleOutput, error) {
-	return &iam.TagRoleOutput{}, editRole(c, *in.RoleName, func(r *identity.Role) (err error) {
+	return &iam.TagRoleOutput{}, labelRole(c, *in.RoleName, func(r *identity.Role) (err error) {
 		r.Tags, err = s.setTags(r.Tags, in.Tags, anyCase)
 		return err
 	})
@@ -186,7 +191,7 @@ func (s *Service) TagRole(c *service.Call, in *iam.TagRoleInput) (*iam.TagRoleOu
 
 // UntagRole removes tags from a role.
 func (s *Service) UntagRole(c *service.Call, in *iam.UntagRoleInput) (*iam.UntagRoleOutput, error) {
-	return &iam.UntagRoleOutput{}, editRole(c, *in.RoleName, func(r *identity.Role) error {
+	return &iam.UntagRoleOutput{}, labelRole(c, *in.RoleName, func(r *identity.Role) error {
 		r.Tags = removeTags(r.Tags, in.TagKeys, anyCase)
 		return nil
 	})
@@ -258,11 +263,31 @@ func findRole(c *service.Call, name string) (*identity.Role, error) {
 	return r, orNoSuchEntity(err, "The role with name %s cannot be found.", name)
 }
 
+// dropRole removes the record of a role that no index refers to any more.
+func dropRole(c *service.Call, r *identity.Role) error {
+	forget(c, r.ID)
+	identity.Roles.Delete(c.Tx, c.Account(), identity.Fold(r.Name))
+	return count(c, rolesCount, -1)
+}
+
 // editRole changes a role that customers may change.
 func editRole(c *service.Call, name string, change func(*identity.Role) error) error {
-	err := identity.Roles.Edit(c.Tx, func(r *identity.Role) error {
+	return labelRole(c, name, func(r *identity.Role) error {
 		if err := modifiable(r); err != nil {
 			return err
+		}
+		return change(r)
+	})
+}
+
+// labelRole changes the description or the tags of a role, which are the customer's on
+// service-linked roles too (IAM User Guide, "Edit a service-linked role description").
+func labelRole(c *service.Call, name string, change func(*identity.Role) error) error {
+	err := identity.Roles.Edit(c.Tx, func(r *identity.Role) error {
+		if r.LinkedService() == "" {
+			if err := modifiable(r); err != nil {
+				return err
+			}
 		}
 		return change(r)
 	}, c.Account(), identity.Fold(name))
@@ -272,7 +297,7 @@ func editRole(c *service.Call, name string, change func(*identity.Role) error) e
 // modifiable refuses changes to roles that belong to AWS services: below these
 // paths lie service-linked roles and the roles of permission sets.
 func modifiable(r *identity.Role) error {
-	if strings.HasPrefix(r.Path, "/aws-service-role/") || strings.HasPrefix(r.Path, "/aws-reserved/") {
+	if strings.HasPrefix(r.Path, arn.ServiceLinkedPath) || strings.HasPrefix(r.Path, "/aws-reserved/") {
 		return &types.UnmodifiableEntityException{
 			Message: aws.String("Cannot perform the operation on the protected role '" + r.Name + "' - this role is only modifiable by AWS"),
 		}

@@ -224,18 +224,19 @@ func TestDeleteRolePreconditions(t *testing.T) {
 	}
 }
 
-// Roles below AWS's own paths belong to services and to permission sets.
+// Roles below /aws-reserved/ are those of permission sets. TestServiceLinkedRolesAreProtected
+// is about the others that are not the customer's.
 func TestProtectedRolesAreNotModifiable(t *testing.T) {
 	w := newWorld(t)
-	w.role("AWSServiceRoleForSupport")
+	w.role("AWSReservedSSO_Admin_0123456789abcdef")
 	w.edit(func(tx store.Tx) error {
 		return identity.Roles.Edit(tx, func(r *identity.Role) error {
-			r.Path = "/aws-service-role/support.amazonaws.com/"
+			r.Path = "/aws-reserved/sso.amazonaws.com/"
 			return nil
-		}, string(ours), "awsserviceroleforsupport")
+		}, string(ours), "awsreservedsso_admin_0123456789abcdef")
 	})
-	const message = "Cannot perform the operation on the protected role 'AWSServiceRoleForSupport' - this role is only modifiable by AWS"
-	name, document, policyARN := aws.String("awsserviceroleforsupport"), aws.String(allow("*", "*")), aws.String("arn:aws:iam::aws:policy/ReadOnlyAccess")
+	const message = "Cannot perform the operation on the protected role 'AWSReservedSSO_Admin_0123456789abcdef' - this role is only modifiable by AWS"
+	name, document, policyARN := aws.String("awsreservedsso_admin_0123456789abcdef"), aws.String(allow("*", "*")), aws.String("arn:aws:iam::aws:policy/ReadOnlyAccess")
 	root, code := w.root(), "UnmodifiableEntity"
 	refused(root, w.iam.UpdateRole, &iam.UpdateRoleInput{RoleName: name}, code, message)
 	refused(root, w.iam.UpdateRoleDescription, &iam.UpdateRoleDescriptionInput{RoleName: name, Description: name}, code, message)
@@ -247,6 +248,8 @@ func TestProtectedRolesAreNotModifiable(t *testing.T) {
 	refused(root, w.iam.DeleteRolePolicy, &iam.DeleteRolePolicyInput{RoleName: name, PolicyName: name}, code, message)
 	refused(root, w.iam.PutRolePermissionsBoundary, &iam.PutRolePermissionsBoundaryInput{RoleName: name, PermissionsBoundary: policyARN}, code, message)
 	refused(root, w.iam.DeleteRolePermissionsBoundary, &iam.DeleteRolePermissionsBoundaryInput{RoleName: name}, code, message)
+	refused(root, w.iam.TagRole, &iam.TagRoleInput{RoleName: name, Tags: []types.Tag{tag("k", "v")}}, code, message)
+	refused(root, w.iam.UntagRole, &iam.UntagRoleInput{RoleName: name, TagKeys: []string{"k"}}, code, message)
 	do(root, w.iam.GetRole, &iam.GetRoleInput{RoleName: name})
 }
 

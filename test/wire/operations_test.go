@@ -244,6 +244,13 @@ var samples = map[string]sample{
 	"iam:UntagRole":              onRole(untag...),
 	"iam:ListRoleTags":           onRole(),
 
+	"iam:CreateServiceLinkedRole": onNew("CustomSuffix", "made", "AWSServiceName", "autoscaling.amazonaws.com"),
+	"iam:DeleteServiceLinkedRole": onLinkedRole,
+	"iam:GetServiceLinkedRoleDeletionStatus": func(w *world, caller string) []string {
+		deleted := w.ok(w.iam(w.admin, "DeleteServiceLinkedRole", onLinkedRole(w, caller)...))
+		return []string{"DeletionTaskId", deleted.field("DeletionTaskId")}
+	},
+
 	"iam:CreatePolicy":        onNew("PolicyName", "made", "PolicyDocument", allow("a:b")),
 	"iam:GetPolicy":           onPolicy(),
 	"iam:ListPolicies":        func(*world, string) []string { return []string{"Scope", "Local"} },
@@ -333,6 +340,11 @@ func onLogin(more ...string) sample {
 		w.ok(w.iam(w.admin, "CreateLoginProfile", "UserName", user, "Password", password))
 		return append([]string{"UserName", user}, more...)
 	}
+}
+
+func onLinkedRole(w *world, _ string) []string {
+	made := w.ok(w.iam(w.admin, "CreateServiceLinkedRole", "CustomSuffix", w.name("linked"), "AWSServiceName", "autoscaling.amazonaws.com"))
+	return []string{"RoleName", made.field("RoleName")}
 }
 
 func onWorn() sample {
