@@ -16,7 +16,7 @@ import (
 // for everything below a folder.
 var floors = [][]string{
 	{"arn", "internal/cache", "internal/strict", "internal/password", "keyring"},
-	{"policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
+	{"internal/samlx", "policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
 	{"constraint/gen"},
 	{"store"},
 	{"store/internal/..."},
