@@ -155,6 +155,12 @@ func (s Scope) InstanceProfile(path, name string) string {
 // MFADevice is the ARN, and so the serial number, of a virtual MFA device.
 func (s Scope) MFADevice(path, name string) string { return s.iam("mfa" + path + name) }
 
+// OIDCProvider is the ARN of an OpenID Connect provider: its URL without https://.
+func (s Scope) OIDCProvider(url string) string { return s.iam("oidc-provider/" + url) }
+
+// SAMLProvider is the ARN of a SAML provider.
+func (s Scope) SAMLProvider(name string) string { return s.iam("saml-provider/" + name) }
+
 // AssumedRole is the ARN of a role session. The role's path does not appear.
 func (s Scope) AssumedRole(role, session string) string {
 	return s.sts("assumed-role/" + role + "/" + session)

@@ -266,6 +266,8 @@ type Counts struct {
 	InstanceProfiles int `json:"instanceProfiles"`
 	MFADevices       int `json:"mfaDevices"`
 	MFADevicesInUse  int `json:"mfaDevicesInUse"`
+	OIDCProviders    int `json:"oidcProviders,omitempty"`
+	SAMLProviders    int `json:"samlProviders,omitempty"`
 }
 
 // LastUse is when and for what an access key or a role was last used.

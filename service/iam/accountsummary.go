@@ -48,7 +48,7 @@ func (s *Service) GetAccountSummary(c *service.Call, _ *iam.GetAccountSummaryInp
 		types.SummaryKeyTypeVersionsPerPolicyQuota:   s.limits.VersionsPerPolicy,
 		types.SummaryKeyTypeInstanceProfiles:         n.InstanceProfiles,
 		types.SummaryKeyTypeInstanceProfilesQuota:    s.limits.InstanceProfilesPerAccount,
-		types.SummaryKeyTypeProviders:                0,
+		types.SummaryKeyTypeProviders:                n.OIDCProviders + n.SAMLProviders,
 
 		types.SummaryKeyTypeUserPolicySizeQuota:           maxUserPolicySize,
 		types.SummaryKeyTypeGroupPolicySizeQuota:          maxGroupPolicySize,

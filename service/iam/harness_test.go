@@ -463,6 +463,18 @@ func (i *inventory) check() {
 		n.InstanceProfiles++
 		entity(p.ID, identity.TypeInstanceProfile, p.Name)
 	}, i.account)
+	scan(i, identity.OIDCProviders, func(key store.Key, p *identity.OIDCProvider) {
+		n.OIDCProviders++
+		if key.Last() != p.URL {
+			i.t.Errorf("provider %s is under the key %q", p.URL, key.Parts())
+		}
+	}, i.account)
+	scan(i, identity.SAMLProviders, func(key store.Key, p *identity.SAMLProvider) {
+		n.SAMLProviders++
+		if key.Last() != identity.Fold(p.Name) {
+			i.t.Errorf("provider %s is under the key %q", p.Name, key.Parts())
+		}
+	}, i.account)
 	account, err := identity.Accounts.Get(i.r, i.account)
 	if err != nil {
 		i.t.Fatalf("%v", err)

@@ -18,6 +18,8 @@ type Limits struct {
 	RolesPerAccount            int
 	PoliciesPerAccount         int
 	InstanceProfilesPerAccount int
+	OIDCProvidersPerAccount    int
+	SAMLProvidersPerAccount    int
 	PoliciesPerUser            int
 	PoliciesPerGroup           int
 	PoliciesPerRole            int
@@ -37,6 +39,8 @@ func DefaultLimits() Limits {
 		RolesPerAccount:            1000,
 		PoliciesPerAccount:         1500,
 		InstanceProfilesPerAccount: 1000,
+		OIDCProvidersPerAccount:    100,
+		SAMLProvidersPerAccount:    100,
 		PoliciesPerUser:            10,
 		PoliciesPerGroup:           10,
 		PoliciesPerRole:            10,

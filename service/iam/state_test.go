@@ -34,6 +34,7 @@ func TestAnySequenceOfOperationsKeepsTheAccountConsistent(t *testing.T) {
 			"inline":   m.inline,
 			"version":  m.version,
 			"profile":  m.profile,
+			"provider": m.provider,
 			"trust":    m.trust,
 			"member":   m.member,
 		})
@@ -219,6 +220,22 @@ func (m *machine) profile(t *rapid.T) {
 		_, err = try(m.root, m.w.iam.RemoveRoleFromInstanceProfile, &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: profile, RoleName: role})
 	} else {
 		_, err = try(m.root, m.w.iam.AddRoleToInstanceProfile, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: profile, RoleName: role})
+	}
+	m.took(t, err)
+}
+
+func (m *machine) provider(t *rapid.T) {
+	name, s := m.name(t), m.w.iam
+	var err error
+	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	case 0:
+		_, err = try(m.root, s.CreateOpenIDConnectProvider, &iam.CreateOpenIDConnectProviderInput{Url: aws.String("https://" + *name)})
+	case 1:
+		_, err = try(m.root, s.DeleteOpenIDConnectProvider, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: aws.String("arn:aws:iam::111122223333:oidc-provider/" + *name)})
+	case 2:
+		_, err = try(m.root, s.CreateSAMLProvider, &iam.CreateSAMLProviderInput{Name: name, SAMLMetadataDocument: samlMetadata("x", "")})
+	default:
+		_, err = try(m.root, s.DeleteSAMLProvider, &iam.DeleteSAMLProviderInput{SAMLProviderArn: aws.String("arn:aws:iam::111122223333:saml-provider/" + *name)})
 	}
 	m.took(t, err)
 }
