@@ -238,6 +238,6 @@ func TestTypedErrors(t *testing.T) {
 	if _, ok := errors.AsType[*ststypes.InvalidAuthorizationMessageException](err); !ok {
 		t.Errorf("%v is no InvalidAuthorizationMessageException", err)
 	}
-	_, err = admin.ListSAMLProviders(t.Context(), nil)
+	_, err = sts.NewFromConfig(l.Config()).AssumeRoot(t.Context(), &sts.AssumeRootInput{TargetPrincipal: aws.String("111122223333"), TaskPolicyArn: &ststypes.PolicyDescriptorType{Arn: aws.String("arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials")}})
 	refused(t, err, "InvalidAction")
 }

@@ -1,12 +1,18 @@
 package wire_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base32"
 	"encoding/base64"
 	"fmt"
+	"math/big"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -233,6 +239,27 @@ var samples = map[string]sample{
 	"iam:UntagMFADevice":         onDevice(untag...),
 	"iam:ListMFADeviceTags":      onDevice(),
 
+	"iam:CreateOpenIDConnectProvider": func(w *world, _ string) []string {
+		return []string{"Url", "https://" + w.name("idp"), "ThumbprintList.member.1", strings.Repeat("a0", 20)}
+	},
+	"iam:GetOpenIDConnectProvider":                onOIDC(),
+	"iam:ListOpenIDConnectProviders":              nothing,
+	"iam:AddClientIDToOpenIDConnectProvider":      onOIDC("ClientID", "app"),
+	"iam:RemoveClientIDFromOpenIDConnectProvider": onOIDC("ClientID", "app"),
+	"iam:UpdateOpenIDConnectProviderThumbprint":   onOIDC("ThumbprintList.member.1", strings.Repeat("b1", 20)),
+	"iam:DeleteOpenIDConnectProvider":             onOIDC(),
+	"iam:TagOpenIDConnectProvider":                onOIDC(tag...),
+	"iam:UntagOpenIDConnectProvider":              onOIDC(untag...),
+	"iam:ListOpenIDConnectProviderTags":           onOIDC(),
+	"iam:CreateSAMLProvider":                      onNew("Name", "made", "SAMLMetadataDocument", samlMetadata()),
+	"iam:GetSAMLProvider":                         onSAML(),
+	"iam:ListSAMLProviders":                       nothing,
+	"iam:UpdateSAMLProvider":                      onSAML("AssertionEncryptionMode", "Allowed"),
+	"iam:DeleteSAMLProvider":                      onSAML(),
+	"iam:TagSAMLProvider":                         onSAML(tag...),
+	"iam:UntagSAMLProvider":                       onSAML(untag...),
+	"iam:ListSAMLProviderTags":                    onSAML(),
+
 	"iam:CreateRole":             onNew("RoleName", "made", "AssumeRolePolicyDocument", trusting(string(ours))),
 	"iam:GetRole":                onRole(),
 	"iam:ListRoles":              nothing,
@@ -353,6 +380,36 @@ func onWorn() sample {
 		return []string{"UserName", user, "SerialNumber", w.newDevice().enable(user).serial}
 	}
 }
+
+func onOIDC(more ...string) sample {
+	return func(w *world, _ string) []string {
+		r := w.ok(w.iam(w.admin, "CreateOpenIDConnectProvider", "Url", "https://"+w.name("idp")))
+		return append([]string{"OpenIDConnectProviderArn", r.field("OpenIDConnectProviderArn")}, more...)
+	}
+}
+
+func onSAML(more ...string) sample {
+	return func(w *world, _ string) []string {
+		r := w.ok(w.iam(w.admin, "CreateSAMLProvider", "Name", w.name("idp"), "SAMLMetadataDocument", samlMetadata()))
+		return append([]string{"SAMLProviderArn", r.field("SAMLProviderArn")}, more...)
+	}
+}
+
+// samlMetadata is metadata of an identity provider with a certificate made for it.
+var samlMetadata = sync.OnceValue(func() string {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "idp"}, NotAfter: time.Unix(1<<32, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		panic(err)
+	}
+	return `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.example.com">` +
+		`<IDPSSODescriptor><KeyDescriptor><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>` + base64.StdEncoding.EncodeToString(der) +
+		`</X509Certificate></X509Data></KeyInfo></KeyDescriptor></IDPSSODescriptor><!--` + strings.Repeat("-\n", 300) + `x--></EntityDescriptor>`
+})
 
 func onBounded(operation string, of sample) sample {
 	return func(w *world, caller string) []string {
