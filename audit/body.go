@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -62,19 +63,30 @@ func (r *Redactor) record(e *Event, v any, onlyCredentials bool) []byte {
 	if p.unrecorded || onlyCredentials && !p.credentials {
 		return nil
 	}
-	w := writer{event: e, dst: make([]byte, 0, 512)}
+	w := writer{event: e, dst: make([]byte, 0, p.size.Load())}
 	p.write(&w, value)
+	if n := int64(len(w.dst)); n > p.size.Load() && n <= largestStart {
+		p.size.Store(n)
+	}
 	if string(w.dst) == "{}" {
 		return nil
 	}
 	return w.dst
 }
 
+// Buffers for bodies begin with the length of the longest one of their type so far,
+// within limits.
+const (
+	smallestStart = 64
+	largestStart  = 4 << 10
+)
+
 // plan is how values of one type are recorded.
 type plan struct {
 	write       encoder
 	unrecorded  bool
 	credentials bool // has a member Credentials
+	size        atomic.Int64
 }
 
 // encoder writes a value, which is neither nil nor empty.
@@ -109,6 +121,7 @@ func (r *Redactor) compile(t reflect.Type) *plan {
 		c.date = dateIAM
 	}
 	p := &plan{write: c.encoder(t, ""), unrecorded: unrecorded(operation)}
+	p.size.Store(smallestStart)
 	if t.Kind() == reflect.Struct {
 		_, p.credentials = t.FieldByName("Credentials")
 	}

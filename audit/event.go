@@ -203,12 +203,18 @@ type Reference struct {
 }
 
 // maxReferences bounds the references of one event. The largest, AssumeRole, has five.
-const maxReferences = 32
+const (
+	maxReferences   = 32
+	usualReferences = 5
+)
 
 // refer adds a reference that is not there yet.
 func (e *Event) refer(r Reference) {
 	if r.Name == "" || len(e.references) >= maxReferences || slices.Contains(e.references, r) {
 		return
+	}
+	if e.references == nil {
+		e.references = make([]Reference, 0, usualReferences)
 	}
 	e.references = append(e.references, r)
 }

@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/aws/smithy-go"
@@ -56,6 +57,8 @@ type Handler struct {
 	Observe func(service, operation string, status int, took time.Duration)
 	// Used is told that a long-term key or a role was used. It must not block.
 	Used func(id, service, region string, at time.Time)
+
+	buffers sync.Pool // of *[]byte, for answers
 }
 
 // ServeHTTP is the life of one request.
@@ -95,6 +98,7 @@ type exchange struct {
 	form     protocol.Form
 	claim    claim
 
+	seen uint64 // the revision in which the caller was authenticated
 	call service.Call
 	in   any
 	out  any
@@ -201,6 +205,7 @@ func (h *Handler) authenticate(x *exchange) error {
 	var principal *authn.Principal
 	err := h.Store.View(x.ctx, func(r store.Reader) error {
 		var err error
+		x.seen = r.Revision()
 		principal, err = h.Authn.Authenticate(r, x.claim.authentication(h, x))
 		if err != nil {
 			if account, ok := h.Authn.AccountOf(r, &x.claim.authorization); ok {
@@ -326,6 +331,9 @@ func (h *Handler) perform(x *exchange) error {
 // the operation changes or hands out something: a request that waited must not
 // outlive the key or session that signed it.
 func (h *Handler) stillValid(x *exchange) error {
+	if x.call.Tx == nil && x.call.Reader.Revision() == x.seen {
+		return nil // it is the snapshot in which they were found good
+	}
 	principal, err := h.Authn.Again(x.call.Reader, x.call.Principal, x.env.Partition)
 	if err != nil {
 		return err

@@ -98,7 +98,7 @@ func TestT408_Panics(t *testing.T) {
 	var log bytes.Buffer
 	h := &endpoint.Handler{
 		Store:          st,
-		Authn:          &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: &session.Codec{Ring: ring}, Ring: ring},
+		Authn:          &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: session.NewCodec(ring), Ring: ring},
 		Authz:          authz.New(managed),
 		Messages:       &authz.Messages{Ring: ring},
 		Trail:          trail,

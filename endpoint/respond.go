@@ -63,12 +63,20 @@ var jsonSpelling = map[string]string{
 	"MethodNotAllowed":      "UnknownOperationException",
 }
 
+// keptBuffer is how large a buffer may be that is kept for further answers.
+const keptBuffer = 64 << 10
+
 // respond writes the answer and returns its status.
 func (h *Handler) respond(w http.ResponseWriter, x *exchange, failure protocol.ErrorBody) int {
 	header := w.Header()
 	x.protocol.SetHeader(header, x.request)
 	status := http.StatusOK
-	buf := make([]byte, 0, 1024)
+	buffer, ok := h.buffers.Get().(*[]byte)
+	if !ok {
+		buffer = new([]byte)
+	}
+	defer h.buffers.Put(buffer)
+	buf := (*buffer)[:0]
 	if x.err == nil {
 		var err error
 		if x.protocol == protocol.JSON11 {
@@ -97,6 +105,9 @@ func (h *Handler) respond(w http.ResponseWriter, x *exchange, failure protocol.E
 				header.Set(HeaderAuthorizationMessage, message)
 			}
 		}
+	}
+	if cap(buf) <= keptBuffer {
+		*buffer = buf
 	}
 	header.Set("Content-Length", strconv.Itoa(len(buf)))
 	w.WriteHeader(status)

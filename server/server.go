@@ -180,7 +180,7 @@ func (s *Server) wire() error {
 	if err != nil {
 		return err
 	}
-	s.sessions = &session.Codec{Ring: s.ring}
+	s.sessions = session.NewCodec(s.ring)
 	s.authz = authz.New(s.managed)
 	s.redact = audit.NewRedactor(func(operation string) (input, output []string) {
 		for _, table := range constraints { // no two services have an operation of one name

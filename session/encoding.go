@@ -165,6 +165,7 @@ func parse(text string) (s *Session, ok bool) {
 			d.bad = d.bad || transitive&^tagTransitive != 0
 		}
 	}
+	s.TransitiveTags = slices.Clip(s.TransitiveTags)
 	if d.bad || d.rest != "" || flags&^flagsKnown != 0 {
 		return nil, false
 	}

@@ -25,7 +25,7 @@ func TestT296_KeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &session.Codec{Ring: ring}
+	c := session.NewCodec(ring)
 	opens := func(c *session.Codec, cr session.Credentials) error {
 		s, err := c.Open(cr.AccessKeyID, cr.SessionToken)
 		if err == nil && c.Secret(s) != cr.SecretAccessKey {
@@ -40,7 +40,7 @@ func TestT296_KeyRotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &session.Codec{Ring: ring}
+		return session.NewCodec(ring)
 	}
 	apply := func(change *keyring.Change, err error) {
 		t.Helper()
@@ -100,7 +100,7 @@ func TestGoldenTokenOfVersion1(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := golden{SealKey: seal.Text(), Keyring: ring.Marshal(), Credentials: mint(t, &session.Codec{Ring: ring}, example())}
+		g := golden{SealKey: seal.Text(), Keyring: ring.Marshal(), Credentials: mint(t, session.NewCodec(ring), example())}
 		text, err := json.MarshalIndent(g, "", "\t")
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ func TestGoldenTokenOfVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &session.Codec{Ring: ring}
+	c := session.NewCodec(ring)
 	got, err := c.Open(g.AccessKeyID, g.SessionToken)
 	if err != nil {
 		t.Fatal(err)

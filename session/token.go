@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/internal/cache"
 	"github.com/lanyard-iam/lanyard/keyring"
 )
 
@@ -44,7 +46,21 @@ type Credentials struct {
 // that was issued with it. The magic makes every token begin with "Lany", by
 // which scanners for leaked secrets can know it.
 type Codec struct {
-	Ring *keyring.Ring
+	ring *keyring.Ring
+	// opened remembers the sessions of tokens that were opened lately, by the digest of
+	// access key id and token. A session follows from these two alone, as long as the
+	// ring has the key; what may end it otherwise is judged elsewhere, each time.
+	opened *cache.Cache[digest, *Session]
+}
+
+type digest = [sha256.Size]byte
+
+// maxOpened bounds the sessions that a Codec remembers: about 1 KB each, at most 8.
+const maxOpened = 2048
+
+// NewCodec returns a Codec with the token keys of a ring.
+func NewCodec(ring *keyring.Ring) *Codec {
+	return &Codec{ring: ring, opened: cache.New[digest, *Session](maxOpened)}
 }
 
 // The layout of a token.
@@ -86,7 +102,7 @@ func (c *Codec) Mint(s *Session, rand io.Reader) (Credentials, error) {
 	s.Expires = s.Expires.UTC().Truncate(time.Second)
 	s.MFATime = s.MFATime.UTC().Truncate(time.Second)
 
-	if s.key = c.Ring.Active(keyring.SessionTokens); s.key == nil {
+	if s.key = c.ring.Active(keyring.SessionTokens); s.key == nil {
 		return Credentials{}, errors.New("the keyring has no key for session tokens")
 	}
 	buf := make([]byte, adSize, adSize+sealedAt+s.sizeBound()+tagSize)
@@ -113,11 +129,21 @@ func (c *Codec) Mint(s *Session, rand io.Reader) (Credentials, error) {
 }
 
 // Open returns the session of a token, if accessKeyID was issued with it. It does
-// not judge whether the session has expired or been revoked.
+// not judge whether the session has expired or been revoked. The session is shared by
+// all who open the token: it is read only.
 func (c *Codec) Open(accessKeyID, token string) (*Session, error) {
 	// The decoder would skip line breaks, which makes a second spelling.
 	if len(token) > MaxToken || len(accessKeyID) != accessKeyIDSize || strings.ContainsAny(token, "\r\n") {
 		return nil, ErrInvalid
+	}
+	var text [1024]byte // no end of either can pose as the other's: the id's size is fixed
+	id := sha256.Sum256(append(append(text[:0], accessKeyID...), token...))
+	if s, ok := c.opened.Get(id); ok {
+		if _, ok := c.ring.Key(keyring.SessionTokens, s.key.ID()); !ok {
+			c.opened.Delete(id)
+			return nil, ErrInvalid // retired
+		}
+		return s, nil
 	}
 	n := tokenText.DecodedLen(len(token))
 	if n < sealedAt+tagSize {
@@ -132,7 +158,7 @@ func (c *Codec) Open(accessKeyID, token string) (*Session, error) {
 	if string(b[:len(magic)]) != magic || b[len(magic)] != version1 {
 		return nil, ErrInvalid
 	}
-	key, ok := c.Ring.Key(keyring.SessionTokens, binary.BigEndian.Uint32(b[tokenKeyAt:]))
+	key, ok := c.ring.Key(keyring.SessionTokens, binary.BigEndian.Uint32(b[tokenKeyAt:]))
 	if !ok {
 		return nil, ErrInvalid
 	}
@@ -144,8 +170,9 @@ func (c *Codec) Open(accessKeyID, token string) (*Session, error) {
 	if !ok {
 		return nil, ErrInvalid
 	}
-	s.AccessKeyID = accessKeyID
+	s.AccessKeyID = strings.Clone(accessKeyID)
 	s.key = key
+	c.opened.Put(id, s)
 	return s, nil
 }
 

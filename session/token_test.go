@@ -32,7 +32,7 @@ func newCodec(t testing.TB) *session.Codec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &session.Codec{Ring: ring}
+	return session.NewCodec(ring)
 }
 
 // example is a role session with everything that AssumeRole can put into one.
@@ -385,5 +385,33 @@ func BenchmarkSecret(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_ = c.Secret(s)
+	}
+}
+
+// What a Codec remembers of a token it has opened is good for that token alone, and only
+// for those who bring the access key id that belongs to it.
+func TestRememberedTokens(t *testing.T) {
+	c := newCodec(t)
+	first, second := mint(t, c, example()), mint(t, c, typical())
+	for range 2 {
+		s, err := c.Open(first.AccessKeyID, first.SessionToken)
+		if err != nil || s.AccessKeyID != first.AccessKeyID || c.Secret(s) != first.SecretAccessKey {
+			t.Fatalf("its own session: %+v, %v", s, err)
+		}
+		for _, other := range [][2]string{
+			{second.AccessKeyID, first.SessionToken},
+			{first.AccessKeyID, second.SessionToken},
+			{first.AccessKeyID, first.SessionToken[:len(first.SessionToken)-1]},
+			{first.AccessKeyID, first.SessionToken + "A"},
+			{first.AccessKeyID + first.SessionToken[:1], first.SessionToken[1:]},
+			{first.AccessKeyID[:19], first.AccessKeyID[19:] + first.SessionToken},
+		} {
+			if _, err := c.Open(other[0], other[1]); err != session.ErrInvalid {
+				t.Errorf("access key id %s with token %.8s…: %v", other[0], other[1], err)
+			}
+		}
+	}
+	if again, _ := c.Open(first.AccessKeyID, first.SessionToken); cap(again.TransitiveTags) > len(again.TransitiveTags) {
+		t.Error("who appends to the tags of a session writes into that of others")
 	}
 }

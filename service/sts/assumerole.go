@@ -5,6 +5,7 @@ package sts
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -157,17 +158,17 @@ func (s *Service) checks(c *service.Call, in *sts.AssumeRoleInput, a *assumption
 		ResourcePolicy: trust,
 		Trust:          true,
 		Short:          true,
-	}.
-		WithResourceTags(roleTags).
-		WithRequestTags(a.tags.requested).
-		With("sts:RoleSessionName", aws.ToString(in.RoleSessionName)).
-		With("sts:DurationSeconds", fmt.Sprint(int(a.lifetime/time.Second)))
+		Keys: append(make([]authz.Key, 0, 4),
+			authz.Key{Name: "sts:RoleSessionName", Value: aws.ToString(in.RoleSessionName)},
+			authz.Key{Name: "sts:DurationSeconds", Value: strconv.Itoa(int(a.lifetime / time.Second))}),
+	}
 	if in.ExternalId != nil {
-		check = check.With("sts:ExternalId", *in.ExternalId)
+		check.Keys = append(check.Keys, authz.Key{Name: "sts:ExternalId", Value: *in.ExternalId})
 	}
 	if in.SourceIdentity != nil {
-		check = check.With("sts:SourceIdentity", *in.SourceIdentity)
+		check.Keys = append(check.Keys, authz.Key{Name: "sts:SourceIdentity", Value: *in.SourceIdentity})
 	}
+	check = check.WithResourceTags(roleTags).WithRequestTags(a.tags.requested)
 	if len(a.tags.transitive) > 0 {
 		check = check.WithList("sts:TransitiveTagKeys", a.tags.transitive)
 	}

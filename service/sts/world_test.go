@@ -72,7 +72,7 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.limits, err = constraint.New("sts")
 	w.must(err)
-	w.sessions = &session.Codec{Ring: w.ring}
+	w.sessions = session.NewCodec(w.ring)
 	w.mfa = &authn.MFA{Ring: w.ring}
 	w.authz = authz.New(managed)
 	w.messages = &authz.Messages{Ring: w.ring}

@@ -77,7 +77,8 @@ type disk struct {
 	readers *sql.DB // of ScanLog; stays over a Recover
 	closed  atomic.Bool
 
-	meta meta
+	meta   meta
+	packer packer // of Commit, which runs one at a time
 }
 
 // meta is the row of that table: what the rest of the database must add up to.
@@ -337,7 +338,7 @@ func (d *disk) write(b *engine.Batch, m *meta) error {
 			}
 		}
 	}
-	for _, block := range blocks(b.Entries) {
+	for _, block := range d.packer.blocks(b.Entries) {
 		if _, err := d.add.ExecContext(always, block.stream, block.first, block.last, block.entries, int64(block.checksum())); err != nil {
 			return err
 		}

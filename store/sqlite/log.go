@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
@@ -42,29 +43,37 @@ func (b *block) checksum() uint64 {
 	return store.Checksum(b.entries) ^ store.Checksum(head)*0x9E3779B97F4A7C15
 }
 
-// blocks packs entries.
-func blocks(entries []store.LogEntry) []*block {
-	if len(entries) == 0 {
-		return nil
+// packer packs entries into blocks. Blocks are good until the next use of their packer,
+// which writes them into the same memory.
+type packer struct{ memory []byte }
+
+// packerBytes is how much memory a packer keeps.
+const packerBytes = 2 << 20
+
+func (p *packer) blocks(entries []store.LogEntry) []block {
+	if cap(p.memory) > packerBytes {
+		p.memory = nil
 	}
 	// Stable: entries of the same time stay in the order in which they were appended.
 	sorted := slices.Clone(entries)
-	slices.SortStableFunc(sorted, func(a, b store.LogEntry) int { return a.At.Compare(b.At) })
-	var done []*block
-	open := make(map[string]*block)
+	slices.SortStableFunc(sorted, func(a, b store.LogEntry) int {
+		return cmp.Or(cmp.Compare(a.Stream, b.Stream), a.At.Compare(b.At))
+	})
+	var done []block
+	var b *block // the last of done
+	memory, start := p.memory[:0], 0
 	for _, entry := range sorted {
 		at := engine.Nanos(entry.At)
-		b := open[entry.Stream]
-		if b == nil || uint64(at)-uint64(b.first) >= uint64(blockSpan) || len(b.entries)+len(entry.Data) > blockBytes {
-			b = &block{stream: entry.Stream, first: at}
-			open[entry.Stream] = b
-			done = append(done, b)
+		if b == nil || b.stream != entry.Stream || uint64(at)-uint64(b.first) >= uint64(blockSpan) || len(b.entries)+len(entry.Data) > blockBytes {
+			done = append(done, block{stream: entry.Stream, first: at})
+			b, start = &done[len(done)-1], len(memory)
 		}
-		b.last = at
-		b.entries = binary.AppendUvarint(b.entries, uint64(at)-uint64(b.first))
-		b.entries = binary.AppendUvarint(b.entries, uint64(len(entry.Data)))
-		b.entries = append(b.entries, entry.Data...)
+		memory = binary.AppendUvarint(memory, uint64(at)-uint64(b.first))
+		memory = binary.AppendUvarint(memory, uint64(len(entry.Data)))
+		memory = append(memory, entry.Data...)
+		b.last, b.entries = at, memory[start:]
 	}
+	p.memory = memory
 	return done
 }
 

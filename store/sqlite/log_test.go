@@ -25,7 +25,7 @@ func TestBlocks(t *testing.T) {
 			})
 		}
 		var unpacked []store.LogEntry
-		for i, b := range blocks(entries) {
+		for i, b := range new(packer).blocks(entries) {
 			b.id = int64(i)
 			got, err := b.unpack()
 			if err != nil || len(got) == 0 {
@@ -67,7 +67,7 @@ func TestBlocks(t *testing.T) {
 
 // FuzzUnpack: damaged blocks that pass the checksum (they do not) are an error, not a crash.
 func FuzzUnpack(f *testing.F) {
-	b := blocks([]store.LogEntry{{Stream: "s", At: time.Unix(1, 0), Data: []byte("one")}, {Stream: "s", At: time.Unix(1, 5), Data: []byte("two")}})
+	b := new(packer).blocks([]store.LogEntry{{Stream: "s", At: time.Unix(1, 0), Data: []byte("one")}, {Stream: "s", At: time.Unix(1, 5), Data: []byte("two")}})
 	f.Add(b[0].entries)
 	f.Add([]byte{0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
 	f.Add([]byte{0x80})
