@@ -27,8 +27,9 @@ import (
 const (
 	// maxDocuments is how many distinct policy documents are remembered by their
 	// text, so that all who carry the same text share one. Those that principals
-	// in the cache use stay, remembered or not.
-	maxDocuments = 1 << 15
+	// in the cache use stay, remembered or not; those that a user or role has for
+	// itself are not among these.
+	maxDocuments = 1 << 14
 	// maxManaged is managed policies: far beyond the quota of an account.
 	maxManaged = 1 << 15
 	// maxPrincipals is users and roles: more than the 100,000 roles of a large
@@ -141,7 +142,7 @@ func (a *Authorizer) prepare(s *scratch, r store.Reader, p *authn.Principal, che
 	}
 	s.inputs = policy.Inputs{
 		Identity:        &set.identity,
-		Boundary:        set.boundary,
+		Boundary:        set.boundary(),
 		Session:         session,
 		Resource:        check.ResourcePolicy,
 		ResourceIsTrust: check.Trust,
@@ -158,7 +159,7 @@ func (a *Authorizer) prepare(s *scratch, r store.Reader, p *authn.Principal, che
 	if owner == "" {
 		owner = p.Account
 	}
-	fill(&s.context, p, set.tags, check, owner, env)
+	fill(&s.context, p, set.tags(), check, owner, env)
 	s.request = policy.Request{
 		Caller:          &s.caller,
 		Action:          check.Action,

@@ -18,12 +18,40 @@ import (
 // it was made from.
 type compiled struct {
 	identity policy.Set
-	boundary *policy.Set
-	tags     []principalTag
 	records  []dependency
 	// checked is the revision of the last snapshot whose records were found to
 	// be these.
 	checked atomic.Uint64
+	extras  *extras // nil for the many who have none
+}
+
+type extras struct {
+	boundary *policy.Set
+	tags     []principalTag
+}
+
+func (c *compiled) boundary() *policy.Set {
+	if c.extras == nil {
+		return nil
+	}
+	return c.extras.boundary
+}
+
+func (c *compiled) tags() []principalTag {
+	if c.extras == nil {
+		return nil
+	}
+	return c.extras.tags
+}
+
+// together is all of what most roles have, a policy of its own and a managed one, in
+// one piece of memory. When the role is a random one of very many, a decision spends
+// its time on fetching this, and pieces would be fetched one after the other.
+type together struct {
+	compiled
+	docs [2]policy.Attached
+	own  [1]policy.Document
+	from [2]dependency
 }
 
 // principalTag is a tag under the name of its condition key.
@@ -42,6 +70,18 @@ func principalTags(tags []identity.Tag) []principalTag {
 type dependency struct {
 	key  store.Key
 	item *store.Item
+}
+
+// depend finds a record. The key it notes is the store's own copy: there are as many
+// as there are roles.
+func depend(r store.Reader, key store.Key) (d dependency, ok bool) {
+	r.Scan(key, "", func(k store.Key, item *store.Item) bool {
+		if ok = k == key; ok {
+			d = dependency{key: k, item: item}
+		}
+		return false
+	})
+	return d, ok
 }
 
 func (d *dependency) current(r store.Reader) bool {
@@ -154,6 +194,7 @@ type gathering struct {
 	r        store.Reader
 	records  []dependency
 	docs     []policy.Attached
+	own      []policy.Document // of the first docs
 	boundary *policy.Set
 	tags     []principalTag
 }
@@ -166,11 +207,10 @@ func (g *gathering) user(entity *identity.Entity, id string) error {
 	if u.ID != id {
 		return fmt.Errorf("user %s is found under the id %s", u.ID, id)
 	}
-	owner := "user/" + u.Name
-	if err := g.inline(u.Inline, policy.SourceUserInline, owner); err != nil {
+	if err := g.inlineOwn(u.Inline, policy.Source{Type: policy.SourceUserInline, OwnerType: policy.OwnerUser, Owner: u.Name}); err != nil {
 		return err
 	}
-	if err := g.attached(u.Attached, owner); err != nil {
+	if err := g.attached(u.Attached, policy.OwnerUser, u.Name); err != nil {
 		return err
 	}
 	for _, id := range u.Groups {
@@ -193,11 +233,15 @@ func (g *gathering) group(id string) error {
 	if group.ID != id {
 		return fmt.Errorf("group %s is found under the id %s", group.ID, id)
 	}
-	owner := "group/" + group.Name
-	if err := g.inline(group.Inline, policy.SourceGroupInline, owner); err != nil {
-		return err
+	for _, p := range group.Inline {
+		doc, err := g.a.document(p.Document, policy.InlinePolicy) // its other members have it, too
+		if err != nil {
+			return fmt.Errorf("inline policy %s of group %s: %w", p.Name, group.Name, err)
+		}
+		source := policy.Source{Type: policy.SourceGroupInline, ID: p.Name, OwnerType: policy.OwnerGroup, Owner: group.Name}
+		g.docs = append(g.docs, policy.Attached{Source: source, Document: doc})
 	}
-	return g.attached(group.Attached, owner)
+	return g.attached(group.Attached, policy.OwnerGroup, group.Name)
 }
 
 func (g *gathering) role(entity *identity.Entity, id string) error {
@@ -208,11 +252,10 @@ func (g *gathering) role(entity *identity.Entity, id string) error {
 	if role.ID != id {
 		return fmt.Errorf("role %s is found under the id %s", role.ID, id)
 	}
-	owner := "role/" + role.Name
-	if err := g.inline(role.Inline, policy.SourceRoleInline, owner); err != nil {
+	if err := g.inlineOwn(role.Inline, policy.Source{Type: policy.SourceRoleInline, OwnerType: policy.OwnerRole, Owner: role.Name}); err != nil {
 		return err
 	}
-	if err := g.attached(role.Attached, owner); err != nil {
+	if err := g.attached(role.Attached, policy.OwnerRole, role.Name); err != nil {
 		return err
 	}
 	return g.limit(role.Boundary, role.Tags)
@@ -220,33 +263,36 @@ func (g *gathering) role(entity *identity.Entity, id string) error {
 
 // gather reads a record and remembers its version.
 func gather[T any](g *gathering, table store.Table[T], parts ...string) (*T, error) {
-	key := table.Key(parts...)
-	item, ok := g.r.Get(key)
+	record, ok := depend(g.r, table.Key(parts...))
 	if !ok {
 		return nil, store.ErrNotFound
 	}
-	g.records = append(g.records, dependency{key: key, item: item})
-	return table.Value(item)
+	g.records = append(g.records, record)
+	return table.Value(record.item)
 }
 
-func (g *gathering) inline(policies []identity.InlinePolicy, kind policy.SourceType, owner string) error {
+// inlineOwn adds, before all others, the policies that a user or role has for itself.
+// Hardly ever has another one the same, so they are kept with the rest of it, and small.
+func (g *gathering) inlineOwn(policies []identity.InlinePolicy, source policy.Source) error {
 	for _, p := range policies {
-		doc, err := g.a.document(p.Document, policy.InlinePolicy)
+		doc, err := policy.Parse(p.Document, policy.InlinePolicy)
 		if err != nil {
-			return fmt.Errorf("inline policy %s of %s: %w", p.Name, owner, err)
+			return fmt.Errorf("inline policy %s of %s: %w", p.Name, source.AttachedTo(), err)
 		}
-		g.docs = append(g.docs, policy.Attached{Source: policy.Source{Type: kind, ID: p.Name, Owner: owner}, Document: doc})
+		source.ID = p.Name
+		g.docs = append(g.docs, policy.Attached{Source: source})
+		g.own = append(g.own, doc.Compact())
 	}
 	return nil
 }
 
-func (g *gathering) attached(arns []string, owner string) error {
+func (g *gathering) attached(arns []string, ownerType policy.OwnerType, owner string) error {
 	for _, name := range arns {
 		attached, err := g.managed(name)
 		if err != nil {
 			return err
 		}
-		attached.Source.Owner = owner
+		attached.Source.OwnerType, attached.Source.Owner = ownerType, owner
 		g.docs = append(g.docs, attached)
 	}
 	return nil
@@ -268,12 +314,24 @@ func (g *gathering) limit(boundary string, tags []identity.Tag) error {
 }
 
 func (g *gathering) finish() *compiled {
-	c := &compiled{
-		identity: *policy.NewSet(g.docs),
-		boundary: g.boundary,
-		tags:     g.tags,
-		// To size: there are as many of these as there are roles.
-		records: append(make([]dependency, 0, len(g.records)), g.records...),
+	var c *compiled
+	var docs []policy.Attached
+	var own []policy.Document
+	if len(g.docs) <= len(together{}.docs) && len(g.own) <= len(together{}.own) && len(g.records) <= len(together{}.from) {
+		t := new(together)
+		c, docs, own = &t.compiled, t.docs[:0], t.own[:0]
+		c.records = t.from[:0]
+	} else {
+		c = new(compiled)
+	}
+	docs, own = append(docs, g.docs...), append(own, g.own...)
+	c.records = append(c.records, g.records...)
+	for i := range own {
+		docs[i].Document = &own[i]
+	}
+	c.identity = policy.MakeSet(docs)
+	if g.boundary != nil || g.tags != nil {
+		c.extras = &extras{g.boundary, g.tags}
 	}
 	c.note(g.r)
 	return c
@@ -315,12 +373,11 @@ func (g *gathering) readManaged(name string) (*managed, error) {
 		return nil, err
 	}
 	_, _, short := parsed.Split()
-	key := identity.Policies.Key(parsed.Account, identity.Fold(short))
-	item, ok := g.r.Get(key)
+	record, ok := depend(g.r, identity.Policies.Key(parsed.Account, identity.Fold(short)))
 	if !ok {
 		return nil, store.ErrNotFound
 	}
-	p, err := identity.Policies.Value(item)
+	p, err := identity.Policies.Value(record.item)
 	if err != nil {
 		return nil, err
 	}
@@ -333,7 +390,7 @@ func (g *gathering) readManaged(name string) (*managed, error) {
 	}
 	return &managed{
 		attached: policy.Attached{Source: policy.Source{Type: policy.SourceCustomerManaged, ID: p.Name, ARN: name}, Document: doc},
-		record:   dependency{key: key, item: item},
+		record:   record,
 	}, nil
 }
 
@@ -405,7 +462,7 @@ func (a *Authorizer) TrustPolicy(role *identity.Role, partition arn.Partition) (
 		doc = doc.WithPins(role.TrustPins)
 	}
 	return policy.NewSet([]policy.Attached{{
-		Source:   policy.Source{Type: policy.SourceTrust, ID: "trust policy", Owner: "role/" + role.Name},
+		Source:   policy.Source{Type: policy.SourceTrust, ID: "trust policy", OwnerType: policy.OwnerRole, Owner: role.Name},
 		Document: doc,
 	}}), nil
 }

@@ -47,7 +47,7 @@ func record(d *audit.Decision, p *authn.Principal, result Result, check *Check) 
 		Index:    -1,
 	}
 	if s := result.Source; s != nil && !(foreign(p, check) && isResourceSide(result.Layer)) {
-		d.Policy, d.Owner, d.Sid, d.Index = s.ID, s.Owner, result.Sid, result.Statement
+		d.Policy, d.Owner, d.Sid, d.Index = s.ID, s.AttachedTo(), result.Sid, result.Statement
 		if s.ARN != "" {
 			d.Policy = s.ARN
 		}

@@ -28,6 +28,8 @@ const (
 type Document struct {
 	text       string
 	statements []statement
+	// code is the statements of a compact document, which has no others.
+	code string
 	// variables: the version is 2012-10-17, in which ${…} is resolved.
 	variables bool
 }
@@ -69,25 +71,31 @@ func (d *Document) Version() string {
 // Text returns the document as it was given to Parse.
 func (d *Document) Text() string { return d.text }
 
-// sid returns the Sid of a statement of the document, or "".
-func (d *Document) sid(s *statement) string {
-	if s.sidAt == 0 {
+// sid returns the Sid of statement i of the document, or "".
+func (d *Document) sid(i int) string {
+	at := d.sidAt(i)
+	if at == 0 {
 		return ""
 	}
-	r := reader{text: d.text, pos: int(s.sidAt)}
+	r := reader{text: d.text, pos: int(at)}
 	n, _ := r.str() // Parse has read it before
 	return n.text
 }
 
 // Len returns the number of statements.
-func (d *Document) Len() int { return len(d.statements) }
+func (d *Document) Len() int {
+	if d.code != "" {
+		return int(d.code[0]) // no more than compactStatements
+	}
+	return len(d.statements)
+}
 
 // Principals returns the entries of all Principal and NotPrincipal elements in
 // document order; for checking that those of a trust policy exist.
 func (d *Document) Principals() []Principal {
 	var list []Principal
-	for i := range d.statements {
-		for _, p := range d.statements[i].principals {
+	for _, s := range d.list() {
+		for _, p := range s.principals {
 			list = append(list, Principal{Type: p.typ(), Value: p.text, Kind: p.kind})
 		}
 	}
@@ -100,7 +108,7 @@ func (d *Document) Principals() []Principal {
 // are left alone.
 func (d *Document) WithPins(pins map[string]string) *Document {
 	pinned := *d
-	pinned.statements = slices.Clone(d.statements)
+	pinned.statements, pinned.code = slices.Clone(d.list()), ""
 	for i := range pinned.statements {
 		s := &pinned.statements[i]
 		s.principals = slices.Clone(s.principals)

@@ -240,7 +240,7 @@ func (s *Set) decide(effect Effect, layer Layer, ordinal int32) Decision {
 	a, i := s.statement(ordinal)
 	return Decision{
 		Allowed: effect == Allowed, Effect: effect, Layer: layer,
-		Source: &a.Source, Statement: i + 1, Sid: a.Document.sid(&a.Document.statements[i]),
+		Source: &a.Source, Statement: i + 1, Sid: a.Document.sid(i),
 	}
 }
 

@@ -172,5 +172,7 @@ func setOf(t testing.TB, kind Kind, owner, name, statements string) *Set {
 		ManagedPolicy: SourceCustomerManaged, InlinePolicy: SourceUserInline, SessionPolicy: SourceSession, TrustPolicy: SourceTrust,
 		ResourcePolicy: SourceResource, ServiceControlPolicy: SourceSCP, ResourceControlPolicy: SourceRCP,
 	}[kind]
-	return NewSet([]Attached{{Source{Type: source, ID: name, Owner: owner}, d}})
+	typ, owner, _ := strings.Cut(owner, "/")
+	ownerType := map[string]OwnerType{"user": OwnerUser, "role": OwnerRole}[typ]
+	return NewSet([]Attached{{Source{Type: source, ID: name, OwnerType: ownerType, Owner: owner}, d}})
 }

@@ -315,6 +315,16 @@ func indexed(s *Set) *Set { return &Set{docs: s.docs, index: newIndex(s.docs)} }
 
 func unindexed(s *Set) *Set { return &Set{docs: s.docs} }
 
+// compacted has its documents in compact form, those that can be.
+func compacted(s *Set) *Set {
+	docs := slices.Clone(s.docs)
+	for i := range docs {
+		d := docs[i].Document.Compact()
+		docs[i].Document = &d
+	}
+	return &Set{docs: docs}
+}
+
 // checkAgainstReference is the property that holds the two evaluators together.
 func checkAgainstReference(t fataler, req *Request, ref refRequest, in refInputs) Decision {
 	t.Helper()
@@ -324,6 +334,11 @@ func checkAgainstReference(t fataler, req *Request, ref refRequest, in refInputs
 	}
 	if x := Evaluate(req, compile(t, in, indexed), nil); describe(x) != describe(d) {
 		t.Fatalf("with index %s, without %s\n%s", describe(x), describe(d), dump(req, in))
+	}
+	for _, wrap := range []func(*Set) *Set{compacted, func(s *Set) *Set { return indexed(compacted(s)) }} {
+		if x := Evaluate(req, compile(t, in, wrap), nil); describe(x) != describe(d) {
+			t.Fatalf("with compact documents %s, without %s\n%s", describe(x), describe(d), dump(req, in))
+		}
 	}
 	return d
 }

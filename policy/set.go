@@ -48,12 +48,29 @@ func sourceTypeNames() []string {
 // Source names where a document came from, for reasons and messages.
 type Source struct {
 	Type SourceType
+	// OwnerType is what kind of thing the policy is attached to, Owner its name.
+	OwnerType OwnerType
 	// ID is the policy's name.
 	ID string
 	// ARN is the policy's; empty for policies that are not managed.
-	ARN string
-	// Owner is what the policy is attached to, such as user/alice or group/devs.
+	ARN   string
 	Owner string
+}
+
+// OwnerType is a kind of entity that a policy is attached to.
+type OwnerType uint8
+
+// The types of owner. The zero value is none: the policy is not attached.
+const (
+	OwnerUser OwnerType = iota + 1
+	OwnerGroup
+	OwnerRole
+)
+
+// AttachedTo names the owner, as user/alice or group/devs; "" if there is none.
+func (s *Source) AttachedTo() string {
+	prefix := [...]string{OwnerUser: "user/", OwnerGroup: "group/", OwnerRole: "role/"}[s.OwnerType]
+	return prefix + s.Owner
 }
 
 // Attached is a document with where it came from.
@@ -78,11 +95,18 @@ const fewPatterns = 12
 // NewSet merges documents. The order of documents does not change a decision,
 // only which of several equal reasons is named: the first.
 func NewSet(docs []Attached) *Set {
-	s := &Set{docs: slices.Clone(docs)}
+	s := MakeSet(slices.Clone(docs))
+	return &s
+}
+
+// MakeSet is NewSet for those who embed a Set. It keeps docs, which must not be
+// changed from then on.
+func MakeSet(docs []Attached) Set {
+	s := Set{docs: docs}
 	patterns := 0
-	for _, d := range s.docs {
-		for i := range d.Document.statements {
-			patterns += len(d.Document.statements[i].actions)
+	for _, d := range docs {
+		for _, s := range d.Document.list() {
+			patterns += len(s.actions)
 		}
 	}
 	if patterns > fewPatterns {
@@ -122,7 +146,13 @@ func (s *Set) judgeInto(q *query, v *verdict) {
 	default:
 		ordinal := int32(0)
 		for i := range s.docs {
-			statements := s.docs[i].Document.statements
+			d := s.docs[i].Document
+			if d.code != "" {
+				d.judgeCompact(q, &v, ordinal)
+				ordinal += int32(d.Len())
+				continue
+			}
+			statements := d.statements
 			for j := range statements {
 				ordinal++
 				v.consider(&statements[j], ordinal, unknownPattern, unknownPattern, q)
@@ -176,8 +206,15 @@ func (v *verdict) consider(s *statement, ordinal int32, action, resource uint16,
 	if !ok || !s.matchesConditions(q) {
 		return
 	}
-	if s.deny {
-		v.deny = ordinal
+	v.add(s.deny, ordinal, forms)
+}
+
+// add counts a statement that matches.
+func (v *verdict) add(deny bool, ordinal int32, forms grantForm) {
+	if deny {
+		if v.deny == 0 || ordinal < v.deny {
+			v.deny = ordinal
+		}
 		return
 	}
 	v.forms |= forms
@@ -198,7 +235,7 @@ func (s *Set) statement(ordinal int32) (*Attached, int) {
 		return &s.docs[d.number], i - int(d.first)
 	}
 	for d := range s.docs {
-		n := len(s.docs[d].Document.statements)
+		n := s.docs[d].Document.Len()
 		if i < n {
 			return &s.docs[d], i
 		}
@@ -257,8 +294,9 @@ func newIndex(docs []Attached) *index {
 	}
 	for number, d := range docs {
 		first := int32(len(x.statements))
-		for i := range d.Document.statements {
-			s := &d.Document.statements[i]
+		statements := d.Document.list()
+		for i := range statements {
+			s := &statements[i]
 			x.statements = append(x.statements, s)
 			x.documents = append(x.documents, documentOf{int32(number), first})
 			ordinal := int32(len(x.statements))

@@ -148,7 +148,7 @@ func (t *Trace) fill(req *Request, in *Inputs, q *query, v verdicts, d Decision)
 	t.blocks(req, in, v, d)
 }
 
-func traced(s *Source) TracedPolicy { return TracedPolicy{s.Type, s.ID, s.ARN, s.Owner} }
+func traced(s *Source) TracedPolicy { return TracedPolicy{s.Type, s.ID, s.ARN, s.AttachedTo()} }
 
 func (t *Trace) layers(in *Inputs, q *query) {
 	for i, set := range in.SCPs {
@@ -183,8 +183,8 @@ func (t *Trace) layer(layer Layer, level int, set *Set, q *query, applies bool, 
 	likeness := otherService
 	for i := range set.docs {
 		a := &set.docs[i]
-		l.Statements += len(a.Document.statements)
-		for j := range a.Document.statements {
+		l.Statements += a.Document.Len()
+		for j := range a.Document.Len() {
 			s := a.trace(j, q)
 			switch {
 			case s.matched():
@@ -226,9 +226,9 @@ func (v verdict) effect() Effect {
 
 // trace holds statement i of the document against the request.
 func (a *Attached) trace(i int, q *query) TracedStatement {
-	s := &a.Document.statements[i]
+	s := &a.Document.list()[i]
 	t := TracedStatement{
-		Policy: traced(&a.Source), Statement: i + 1, Sid: a.Document.sid(s), Effect: "Allow",
+		Policy: traced(&a.Source), Statement: i + 1, Sid: a.Document.sid(i), Effect: "Allow",
 		ActionMatches: s.matchesAction(q), ResourceMatches: s.matchesResource(q), ConditionsMatch: s.matchesConditions(q),
 		NotAction: s.notAction, NotResource: s.notResource,
 	}
