@@ -19,6 +19,9 @@ type Authenticator struct {
 	Verifier *sigv4.Verifier
 	Sessions *session.Codec
 	Ring     *keyring.Ring
+	// RoleByID finds the role of a session. It may know a quicker way than
+	// identity.RoleByID, which is used where it is nil.
+	RoleByID func(r store.Reader, id string) (*identity.Role, error)
 }
 
 // Attempt is a signed request that wants to be believed.
@@ -103,7 +106,11 @@ func (a *Authenticator) Again(r store.Reader, p *Principal, partition arn.Partit
 		if revoked {
 			return nil, &sigv4.Error{Kind: sigv4.ExpiredToken}
 		}
-		fresh, err := OfSession(r, p.Session, partition)
+		roleByID := a.RoleByID
+		if roleByID == nil {
+			roleByID = identity.RoleByID
+		}
+		fresh, err := ofSession(r, p.Session, partition, roleByID)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, &sigv4.Error{Kind: sigv4.InvalidSessionToken}
 		}
@@ -137,6 +144,10 @@ func ofAccessKey(r store.Reader, id string, partition arn.Partition) (*Principal
 // store.ErrNotFound when the user or role no longer exists; one of the same name
 // made since has another unique id and does not count.
 func OfSession(r store.Reader, s *session.Session, partition arn.Partition) (*Principal, error) {
+	return ofSession(r, s, partition, identity.RoleByID)
+}
+
+func ofSession(r store.Reader, s *session.Session, partition arn.Partition, roleByID func(store.Reader, string) (*identity.Role, error)) (*Principal, error) {
 	var p *Principal
 	scope := arn.Scope{Partition: partition, Account: s.Account}
 	switch s.Kind {
@@ -152,7 +163,7 @@ func OfSession(r store.Reader, s *session.Session, partition arn.Partition) (*Pr
 		}
 		p = rootPrincipal(scope)
 	case session.Role:
-		role, err := identity.RoleByID(r, s.PrincipalID)
+		role, err := roleByID(r, s.PrincipalID)
 		if err != nil {
 			return nil, err
 		}

@@ -241,7 +241,7 @@ func Operations() ([]service.Set, error) {
 func (s *Server) handler() http.Handler {
 	aws := &endpoint.Handler{
 		Store:          s.store,
-		Authn:          &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: s.sessions, Ring: s.ring},
+		Authn:          &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: s.sessions, Ring: s.ring, RoleByID: s.authz.RoleByID},
 		Authz:          s.authz,
 		Messages:       &authz.Messages{Ring: s.ring},
 		Trail:          s.trail,
