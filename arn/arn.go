@@ -152,6 +152,11 @@ func (s Scope) InstanceProfile(path, name string) string {
 	return s.iam("instance-profile" + path + name)
 }
 
+// ServerCertificate is the ARN of a server certificate.
+func (s Scope) ServerCertificate(path, name string) string {
+	return s.iam("server-certificate" + path + name)
+}
+
 // MFADevice is the ARN, and so the serial number, of a virtual MFA device.
 func (s Scope) MFADevice(path, name string) string { return s.iam("mfa" + path + name) }
 

@@ -17,6 +17,10 @@ const (
 	PrefixInstanceProfile = "AIPA"
 	PrefixAccessKey       = "AKIA" // long-term access key
 	PrefixSessionKey      = "ASIA" // temporary access key
+
+	PrefixServerCertificate = "ASCA"
+	PrefixPublicKey         = "APKA"
+	PrefixServiceCredential = "ACCA"
 )
 
 var encoding = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -29,6 +33,16 @@ func NewUniqueID(prefix string, rand io.Reader) (string, error) {
 		return "", fmt.Errorf("draw unique id: %w", err)
 	}
 	return prefix + encoding.EncodeToString(b[:])[:17], nil
+}
+
+// NewSigningCertificateID draws the id of a signing certificate, which has no
+// prefix: 32 characters of base32.
+func NewSigningCertificateID(rand io.Reader) (string, error) {
+	var b [20]byte
+	if _, err := io.ReadFull(rand, b[:]); err != nil {
+		return "", fmt.Errorf("draw certificate id: %w", err)
+	}
+	return encoding.EncodeToString(b[:]), nil
 }
 
 // The account sits in bits 46 to 7 of the first six bytes of an access key id's

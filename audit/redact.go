@@ -39,6 +39,10 @@ func referenceType(structure, member string) string {
 		if member == "Arn" || member == structure+"Id" {
 			return "AWS::IAM::" + structure
 		}
+	case "ServerCertificateMetadata":
+		if member == "Arn" || member == "ServerCertificateId" {
+			return "AWS::IAM::ServerCertificate"
+		}
 	case "AssumedRoleUser":
 		return "AWS::STS::AssumedRole"
 	case "FederatedUser":

@@ -226,6 +226,8 @@ const (
 	TypeRole            EntityType = "role"
 	TypePolicy          EntityType = "policy"
 	TypeInstanceProfile EntityType = "instance-profile"
+
+	TypeServerCertificate EntityType = "server-certificate"
 )
 
 // Entity finds a record by unique id. It exists exactly as long as the entity:
@@ -268,6 +270,8 @@ type Counts struct {
 	MFADevicesInUse  int `json:"mfaDevicesInUse"`
 	OIDCProviders    int `json:"oidcProviders,omitempty"`
 	SAMLProviders    int `json:"samlProviders,omitempty"`
+
+	ServerCertificates int `json:"serverCertificates,omitempty"`
 }
 
 // LastUse is when and for what an access key or a role was last used.

@@ -120,13 +120,9 @@ func (s *Service) ListAccessKeys(c *service.Call, in *iam.ListAccessKeysInput) (
 
 // UpdateAccessKey activates or deactivates an access key.
 func (s *Service) UpdateAccessKey(c *service.Call, in *iam.UpdateAccessKeyInput) (*iam.UpdateAccessKeyOutput, error) {
-	var inactive bool
-	switch in.Status {
-	case types.StatusTypeActive:
-	case types.StatusTypeInactive:
-		inactive = true
-	default: // the model's "Expired" is for keys that the service ends by itself
-		return nil, invalidInput("The status of an access key can be set to Active or Inactive.")
+	inactive, err := settable(in.Status, "an access key")
+	if err != nil {
+		return nil, err
 	}
 	if _, err := ownKey(c, in.UserName, *in.AccessKeyId); err != nil {
 		return nil, err
@@ -170,14 +166,10 @@ func (s *Service) GetAccessKeyLastUsed(c *service.Call, in *iam.GetAccessKeyLast
 }
 
 func accessKeyEntry(key *identity.AccessKey, u *identity.User) types.AccessKeyMetadata {
-	status := types.StatusTypeActive
-	if key.Inactive {
-		status = types.StatusTypeInactive
-	}
 	return types.AccessKeyMetadata{
 		AccessKeyId: &key.ID,
 		CreateDate:  shown(key.Created),
-		Status:      status,
+		Status:      statusOf(key.Inactive),
 		UserName:    &u.Name,
 	}
 }

@@ -10,13 +10,9 @@ import (
 	"github.com/lanyard-iam/lanyard/store"
 )
 
-// Quotas that only the summary shows: of resources that are not built, and one
-// that the others imply (IAM API, GetAccountSummary).
-const (
-	serverCertificatesQuota         = 20
-	signingCertificatesPerUserQuota = 2
-	policyVersionsInUseQuota        = 10000
-)
+// policyVersionsInUseQuota is only shown: the other quotas imply it (IAM API,
+// GetAccountSummary).
+const policyVersionsInUseQuota = 10000
 
 // tokenVersion is GlobalEndpointTokenVersion: session tokens are valid in every
 // region, which AWS calls version 2.
@@ -66,9 +62,9 @@ func (s *Service) GetAccountSummary(c *service.Call, _ *iam.GetAccountSummaryInp
 		types.SummaryKeyTypeAccountAccessKeysPresent:          0, // the root user has none
 		types.SummaryKeyTypeAccountPasswordPresent:            0,
 		types.SummaryKeyTypeAccountSigningCertificatesPresent: 0,
-		types.SummaryKeyTypeServerCertificates:                0,
-		types.SummaryKeyTypeServerCertificatesQuota:           serverCertificatesQuota,
-		types.SummaryKeyTypeSigningCertificatesPerUserQuota:   signingCertificatesPerUserQuota,
+		types.SummaryKeyTypeServerCertificates:                n.ServerCertificates,
+		types.SummaryKeyTypeServerCertificatesQuota:           s.limits.ServerCertificatesPerAccount,
+		types.SummaryKeyTypeSigningCertificatesPerUserQuota:   s.limits.SigningCertificatesPerUser,
 		types.SummaryKeyTypeGlobalEndpointTokenVersion:        tokenVersion,
 	} {
 		summary[string(key)] = int32(value)

@@ -18,9 +18,12 @@ import (
 // something hangs.
 func TestAnySequenceOfOperationsKeepsCredentialsConsistent(t *testing.T) {
 	w := newWorld(t)
+	brought := []*forged{w.forge("a", 1000, nil), w.forge("b", 1000, nil), w.forge("c", 1000, nil)}
+	key, sameKey := w.sshKey(2048)
+	otherKey, _ := w.sshKey(2048)
 	rapid.Check(t, func(t *rapid.T) {
 		w.empty(t)
-		m := &crowd{world: w, devices: map[string]device{}}
+		m := &crowd{world: w, devices: map[string]device{}, certificates: brought, keys: []string{key, sameKey, otherKey}}
 		t.Repeat(m.actions())
 	})
 }
@@ -28,7 +31,9 @@ func TestAnySequenceOfOperationsKeepsCredentialsConsistent(t *testing.T) {
 // crowd does random things to a world. What hangs on policies is another test's.
 type crowd struct {
 	*world
-	devices map[string]device // by serial number
+	devices      map[string]device // by serial number
+	certificates []*forged         // what people bring
+	keys         []string
 }
 
 // Few names, in more than one case, so that they meet.
@@ -37,6 +42,8 @@ var (
 	someGroups   = rapid.SampledFrom([]string{"devs", "Devs", "ops"})
 	someDevices  = rapid.SampledFrom([]string{"phone", "tablet", "key"})
 	somePaths    = rapid.SampledFrom([]string{"/", "/a/", "/a/b/"})
+	someServices = rapid.SampledFrom([]string{codecommit, bedrock})
+	someNames    = rapid.SampledFrom([]string{"web", "Web", "mail"})
 	someAliases  = rapid.SampledFrom([]string{"acme", "acme-corp"})
 	someAccounts = rapid.SampledFrom([]actorOf{(*world).root, func(w *world) actor { return w.rootOf(theirs) }})
 )
@@ -105,6 +112,36 @@ func (m *crowd) actions() map[string]func(*rapid.T) {
 			act(t, m, s.DeleteAccountAlias, &iam.DeleteAccountAliasInput{AccountAlias: aws.String(someAliases.Draw(t, "alias"))})
 		},
 
+		"UploadServerCertificate": func(t *rapid.T) {
+			in := upload(someNames.Draw(t, "name"), rapid.SampledFrom(m.certificates).Draw(t, "certificate"))
+			in.Path = path(t)
+			act(t, m, s.UploadServerCertificate, in)
+		},
+		"UpdateServerCertificate": func(t *rapid.T) {
+			act(t, m, s.UpdateServerCertificate, &iam.UpdateServerCertificateInput{ServerCertificateName: aws.String(someNames.Draw(t, "name")), NewServerCertificateName: aws.String(someNames.Draw(t, "new name")), NewPath: path(t)})
+		},
+		"DeleteServerCertificate": func(t *rapid.T) {
+			act(t, m, s.DeleteServerCertificate, &iam.DeleteServerCertificateInput{ServerCertificateName: aws.String(someNames.Draw(t, "name"))})
+		},
+		"UploadSigningCertificate": func(t *rapid.T) {
+			act(t, m, s.UploadSigningCertificate, &iam.UploadSigningCertificateInput{UserName: user(t), CertificateBody: &rapid.SampledFrom(m.certificates).Draw(t, "certificate").pem})
+		},
+		"DeleteSigningCertificate": func(t *rapid.T) {
+			act(t, m, s.DeleteSigningCertificate, &iam.DeleteSigningCertificateInput{UserName: user(t), CertificateId: anyID(t, m, identity.SigningCertificates)})
+		},
+		"UploadSSHPublicKey": func(t *rapid.T) {
+			act(t, m, s.UploadSSHPublicKey, &iam.UploadSSHPublicKeyInput{UserName: user(t), SSHPublicKeyBody: aws.String(rapid.SampledFrom(m.keys).Draw(t, "key"))})
+		},
+		"DeleteSSHPublicKey": func(t *rapid.T) {
+			act(t, m, s.DeleteSSHPublicKey, &iam.DeleteSSHPublicKeyInput{UserName: user(t), SSHPublicKeyId: anyID(t, m, identity.SSHPublicKeys)})
+		},
+		"CreateServiceSpecificCredential": func(t *rapid.T) {
+			act(t, m, s.CreateServiceSpecificCredential, credentialFor(*user(t), someServices.Draw(t, "service")))
+		},
+		"DeleteServiceSpecificCredential": func(t *rapid.T) {
+			act(t, m, s.DeleteServiceSpecificCredential, &iam.DeleteServiceSpecificCredentialInput{UserName: user(t), ServiceSpecificCredentialId: anyID(t, m, identity.ServiceCredentials)})
+		},
+
 		"CreateVirtualMFADevice": func(t *rapid.T) { m.createDevice(t) },
 		"EnableMFADevice": func(t *rapid.T) {
 			if d, ok := m.anyDevice(t); ok {
@@ -128,12 +165,16 @@ func (m *crowd) actions() map[string]func(*rapid.T) {
 // deleteUser deletes a user and checks that they were free of everything.
 func (m *crowd) deleteUser(t *rapid.T, name string) {
 	var u *identity.User
+	held := 0
 	m.view(func(r store.Reader) error {
-		u, _ = identity.FindUser(r, ours, name)
+		if u, _ = identity.FindUser(r, ours, name); u != nil {
+			held = len(idsBelow(r, identity.SigningCertificates, string(ours), u.ID)) +
+				len(idsBelow(r, identity.SSHPublicKeys, string(ours), u.ID)) + len(idsBelow(r, identity.ServiceCredentials, string(ours), u.ID))
+		}
 		return nil
 	})
 	_, err := try(m.root(), m.iam.DeleteUser, &iam.DeleteUserInput{UserName: &name})
-	free := u != nil && u.Login == nil && len(u.AccessKeys)+len(u.MFA)+len(u.Inline)+len(u.Attached)+len(u.Groups) == 0
+	free := u != nil && u.Login == nil && held+len(u.AccessKeys)+len(u.MFA)+len(u.Inline)+len(u.Attached)+len(u.Groups) == 0
 	if (err == nil) != free {
 		t.Fatalf("DeleteUser of %+v: %v", u, err)
 	}
@@ -159,13 +200,23 @@ func (m *crowd) anyDevice(t *rapid.T) (device, bool) {
 }
 
 // anyKey is the id of some user's key, or of none.
-func (m *crowd) anyKey(t *rapid.T) *string {
+func (m *crowd) anyKey(t *rapid.T) *string { return anyID(t, m, identity.AccessKeys) }
+
+// anyID is the id of some record of a table, or of none.
+func anyID[T any](t *rapid.T, m *crowd, table store.Table[T]) *string {
 	ids := []string{"AKIAUNKNOWNUNKNOWNUN"}
 	m.view(func(r store.Reader) error {
-		return identity.AccessKeys.Scan(r, "", func(key store.Key, _ *identity.AccessKey) bool {
-			ids = append(ids, key.Last())
-			return true
-		})
+		ids = append(ids, idsBelow(r, table)...)
+		return nil
 	})
-	return aws.String(rapid.SampledFrom(ids).Draw(t, "key"))
+	return aws.String(rapid.SampledFrom(ids).Draw(t, "id"))
+}
+
+// idsBelow are the last parts of the keys with a prefix.
+func idsBelow[T any](r store.Reader, table store.Table[T], prefix ...string) (ids []string) {
+	table.Scan(r, "", func(key store.Key, _ *T) bool {
+		ids = append(ids, key.Last())
+		return true
+	}, prefix...)
+	return ids
 }

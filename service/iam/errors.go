@@ -35,6 +35,10 @@ func temporarilyUnmodifiable(format string, args ...any) error {
 	return &types.EntityTemporarilyUnmodifiableException{Message: sentence(format, args)}
 }
 
+func malformedCertificate(message string) error {
+	return &types.MalformedCertificateException{Message: &message}
+}
+
 func passwordPolicyViolation(message string) error {
 	return &types.PasswordPolicyViolationException{Message: &message}
 }

@@ -475,6 +475,24 @@ func (i *inventory) check() {
 			i.t.Errorf("provider %s is under the key %q", p.Name, key.Parts())
 		}
 	}, i.account)
+	scan(i, identity.ServerCertificates, func(key store.Key, s *identity.ServerCertificate) {
+		n.ServerCertificates++
+		if key.Last() != identity.Fold(s.Name) {
+			i.t.Errorf("server certificate %s is under the key %q", s.Name, key.Parts())
+		}
+		entity(s.ID, identity.TypeServerCertificate, s.Name)
+	}, i.account)
+	held(i, identity.SigningCertificates, "signing certificate", func(c *identity.SigningCertificate) string { return c.ID })
+	held(i, identity.SSHPublicKeys, "SSH public key", func(k *identity.SSHPublicKey) string { return k.ID })
+	logins := map[string]bool{}
+	held(i, identity.ServiceCredentials, "service-specific credential", func(c *identity.ServiceCredential) string {
+		login := identity.Fold(c.Service + " " + c.Login)
+		if logins[login] {
+			i.t.Errorf("two credentials are %s", login)
+		}
+		logins[login] = true
+		return c.ID
+	})
 	account, err := identity.Accounts.Get(i.r, i.account)
 	if err != nil {
 		i.t.Fatalf("%v", err)
@@ -546,6 +564,20 @@ func (i *inventory) check() {
 	}
 }
 
+// held checks what hangs on users by unique id: that it is under its own key, and
+// that there is the user.
+func held[T any](i *inventory, table store.Table[T], what string, id func(*T) string) {
+	i.t.Helper()
+	scan(i, table, func(key store.Key, v *T) {
+		if key.Last() != id(v) {
+			i.t.Errorf("%s %s is under the key %q", what, id(v), key.Parts())
+		}
+		if u, err := identity.UserByID(i.r, key.Parts()[1]); err != nil || string(u.Account) != i.account {
+			i.t.Errorf("%s %s belongs to nobody: %v", what, id(v), err)
+		}
+	}, i.account)
+}
+
 // asJSON is an output as a test prints it.
 func asJSON(v any) string {
 	b, err := json.MarshalIndent(v, "", "  ")
@@ -572,7 +604,7 @@ func pages(next func(marker *string) (items int, truncated bool, after *string))
 func TestErrorsAreOfAWSsKind(t *testing.T) {
 	for _, err := range []error{
 		noSuchEntity(""), alreadyExists(""), limitExceeded(""), deleteConflict(""), invalidInput(""),
-		temporarilyUnmodifiable(""), passwordPolicyViolation(""), invalidUserType(""), invalidAuthenticationCode(""),
+		temporarilyUnmodifiable(""), malformedCertificate(""), passwordPolicyViolation(""), invalidUserType(""), invalidAuthenticationCode(""),
 	} {
 		e, ok := errors.AsType[smithy.APIError](err)
 		if !ok || e.ErrorFault() != smithy.FaultClient {

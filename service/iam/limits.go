@@ -29,6 +29,11 @@ type Limits struct {
 	TagsPerResource            int
 	VersionsPerPolicy          int
 	TrustPolicySize            int // characters that are not white space
+
+	ServerCertificatesPerAccount int
+	SigningCertificatesPerUser   int
+	SSHPublicKeysPerUser         int
+	ServiceCredentialsPerService int // of one user
 }
 
 // DefaultLimits are AWS's defaults.
@@ -50,6 +55,11 @@ func DefaultLimits() Limits {
 		TagsPerResource:            50,
 		VersionsPerPolicy:          5,
 		TrustPolicySize:            2048,
+
+		ServerCertificatesPerAccount: 20,
+		SigningCertificatesPerUser:   2,
+		SSHPublicKeysPerUser:         5,
+		ServiceCredentialsPerService: 2,
 	}
 }
 

@@ -157,6 +157,9 @@ func (s *Service) DeleteUser(c *service.Call, in *iam.DeleteUserInput) (*iam.Del
 			return nil, deleteConflict("Cannot delete entity, must %s first.", first.action)
 		}
 	}
+	if err := holdsNothing(c, u); err != nil {
+		return nil, err
+	}
 	if u.Boundary != "" {
 		deleteUse(c, userBearer(u), u.Boundary, identity.AsBoundary)
 	}
