@@ -159,7 +159,13 @@ func (c *compiler) encoder(t reflect.Type, path string) encoder {
 	case reflect.Map:
 		return c.mapping(t, path)
 	case reflect.String:
-		return func(w *writer, v reflect.Value) { w.dst = appendText(w.dst, v.String(), math.MaxInt) }
+		return func(w *writer, v reflect.Value) {
+			text := v.String()
+			if misplaced(text) {
+				text = hidden
+			}
+			w.dst = appendText(w.dst, text, math.MaxInt)
+		}
 	case reflect.Bool:
 		return func(w *writer, v reflect.Value) { w.dst = strconv.AppendBool(w.dst, v.Bool()) }
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -221,7 +227,7 @@ func (c *compiler) structure(t reflect.Type, path string) encoder {
 			first = false
 			w.dst = append(w.dst, m.key...)
 			m.write(w, field)
-			if m.reference != "" {
+			if m.reference != "" && !misplaced(field.Elem().String()) {
 				w.event.refer(Reference{Type: m.reference, Name: field.Elem().String()})
 			}
 		}

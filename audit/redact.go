@@ -24,6 +24,14 @@ func secret(member string) bool {
 	return false
 }
 
+// misplaced tells whether a text that is no secret by its name is one all the same:
+// people who upload certificates and SSH keys mistake the file of the private key
+// for that of the public one.
+func misplaced(text string) bool { return strings.Contains(text, "PRIVATE KEY-----") }
+
+// hidden is what AWS records in the place of such texts.
+const hidden = "HIDDEN_DUE_TO_SECURITY_REASONS"
+
 // unrecorded tells whether AWS records neither requestParameters nor
 // responseElements of an operation at all, not even when it fails.
 func unrecorded(operation string) bool { return operation == "ChangePassword" }

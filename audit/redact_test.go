@@ -254,3 +254,24 @@ func TestRestartForgetsTheFirstRun(t *testing.T) {
 		t.Errorf("after Restart: %+v", e)
 	}
 }
+
+// A private key that was sent in the place of a public one is not recorded.
+func TestMisplacedPrivateKeysAreHidden(t *testing.T) {
+	redactor := audit.NewRedactor(nil)
+	const secret = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"
+	for _, kind := range []string{"RSA ", "EC ", "OPENSSH ", "ENCRYPTED ", ""} {
+		key := "-----BEGIN " + kind + "PRIVATE KEY-----\n" + secret + "\n-----END " + kind + "PRIVATE KEY-----\n"
+		for _, in := range []any{
+			&iam.UploadServerCertificateInput{ServerCertificateName: &key, CertificateBody: &key, CertificateChain: &key, PrivateKey: &key},
+			&iam.UploadSigningCertificateInput{CertificateBody: &key},
+			&iam.UploadSSHPublicKeyInput{UserName: p("alice"), SSHPublicKeyBody: &key},
+		} {
+			e := event(alice, "iam", "Upload", false)
+			e.SetRequest(in, redactor)
+			record := string(e.AppendRecord(nil))
+			if strings.Contains(record, secret) || !strings.Contains(record, "HIDDEN_DUE_TO_SECURITY_REASONS") {
+				t.Errorf("%T: %s", in, record)
+			}
+		}
+	}
+}

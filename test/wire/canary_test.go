@@ -241,6 +241,8 @@ func TestT369_T385_Canaries(t *testing.T) {
 	flipped.token = flipped.token[:len(flipped.token)-4] + "AAAA"
 	c.sts(flipped, false, "GetCallerIdentity")
 
+	c.plantCertificates(admin, "alice")
+
 	// What shows much, to those who may see everything.
 	for _, action := range []string{"GetAccountAuthorizationDetails", "ListVirtualMFADevices", "ListUsers", "GetAccountSummary"} {
 		w.ok(c.iam(admin, false, action))

@@ -160,6 +160,11 @@ var escalations = []escalation{
 		effect: func(w *world, name string) bool {
 			return w.ok(w.iam(w.admin, "GetInstanceProfile", "InstanceProfileName", name)).field("RoleName") == name
 		}},
+	{row: "T326", actions: []string{"iam:CreateServiceSpecificCredential"}, prepare: mighty,
+		attempt: simple("CreateServiceSpecificCredential", func(_ attacker, victim string) []string {
+			return []string{"UserName", victim, "ServiceName", codecommit}
+		}),
+		effect: has("ListServiceSpecificCredentials", "ServiceSpecificCredentialId")},
 	{row: "T327", actions: []string{"iam:DeactivateMFADevice"},
 		prepare: func(w *world, a attacker) string {
 			victim := mighty(w, a)
@@ -207,6 +212,25 @@ var escalations = []escalation{
 			return role
 		},
 		attempt: byRole("TagRole", "Tags.member.1.Key", "team", "Tags.member.1.Value", "owners")},
+	{row: "T336", actions: []string{"iam:UploadSSHPublicKey"}, prepare: mighty,
+		attempt: func(w *world, a attacker, victim string) (*reply, func() credentials) {
+			return w.iam(a.key, "UploadSSHPublicKey", "UserName", victim, "SSHPublicKeyBody", w.sshKey()), func() credentials { return a.key }
+		},
+		effect: has("ListSSHPublicKeys", "SSHPublicKeyId")},
+	{row: "T336", actions: []string{"iam:UploadSigningCertificate"}, prepare: mighty,
+		attempt: func(w *world, a attacker, victim string) (*reply, func() credentials) {
+			body, _ := w.certificate()
+			return w.iam(a.key, "UploadSigningCertificate", "UserName", victim, "CertificateBody", body), func() credentials { return a.key }
+		},
+		effect: has("ListSigningCertificates", "CertificateId")},
+}
+
+// has shows that a list of what the victim has is not empty.
+func has(list, field string) func(*world, string) bool {
+	return func(w *world, victim string) bool {
+		w.t.Helper()
+		return w.ok(w.iam(w.admin, list, "UserName", victim)).field(field) != ""
+	}
 }
 
 // byTag allows everything to whoever has a tag.

@@ -346,6 +346,31 @@ var samples = map[string]sample{
 	},
 	"iam:GetAccountAuthorizationDetails": nothing,
 
+	"iam:UploadServerCertificate":   onNewServerCertificate,
+	"iam:GetServerCertificate":      onServerCertificate(),
+	"iam:ListServerCertificates":    nothing,
+	"iam:UpdateServerCertificate":   onServerCertificate("NewPath", "/x/"),
+	"iam:DeleteServerCertificate":   onServerCertificate(),
+	"iam:TagServerCertificate":      onServerCertificate(tag...),
+	"iam:UntagServerCertificate":    onServerCertificate(untag...),
+	"iam:ListServerCertificateTags": onServerCertificate(),
+
+	"iam:UploadSigningCertificate": onNewSigningCertificate,
+	"iam:ListSigningCertificates":  onUser(),
+	"iam:UpdateSigningCertificate": onSigningCertificate("Status", "Inactive"),
+	"iam:DeleteSigningCertificate": onSigningCertificate(),
+	"iam:UploadSSHPublicKey":       onNewSSHKey,
+	"iam:GetSSHPublicKey":          onSSHKey("Encoding", "PEM"),
+	"iam:ListSSHPublicKeys":        onUser(),
+	"iam:UpdateSSHPublicKey":       onSSHKey("Status", "Inactive"),
+	"iam:DeleteSSHPublicKey":       onSSHKey(),
+
+	"iam:CreateServiceSpecificCredential": onUser("ServiceName", codecommit),
+	"iam:ListServiceSpecificCredentials":  onUser(),
+	"iam:UpdateServiceSpecificCredential": onServiceCredential("Status", "Inactive"),
+	"iam:ResetServiceSpecificCredential":  onServiceCredential(),
+	"iam:DeleteServiceSpecificCredential": onServiceCredential(),
+
 	"sts:AssumeRole": func(w *world, _ string) []string {
 		return []string{"RoleArn", roleARN(w.role()), "RoleSessionName", "wire"}
 	},
