@@ -113,7 +113,7 @@ func (g *Grounds) fill(req *Request, in *Inputs, q *query, v *verdicts, d Decisi
 // conditional tells whether the statement of an ordinal has conditions.
 func (s *Set) conditional(ordinal int32) bool {
 	a, i := s.statement(ordinal)
-	return len(a.Document.statements[i].conditions) > 0
+	return len(a.Document.list()[i].conditions) > 0
 }
 
 // add adds the statements of a layer that allow.
@@ -131,8 +131,8 @@ func (g *Grounds) add(l *standing, q *query) {
 	}
 	for _, ordinal := range all {
 		a, i := l.set.statement(ordinal)
-		s := &a.Document.statements[i]
-		ground := Ground{Layer: l.layer, Policy: traced(&a.Source), Statement: i + 1, Sid: a.Document.sid(s)}
+		s := &a.Document.list()[i]
+		ground := Ground{Layer: l.layer, Policy: traced(&a.Source), Statement: i + 1, Sid: a.Document.sid(i)}
 		for j := range s.conditions {
 			c, _ := s.conditions[j].trace(q.context)
 			ground.Conditions = append(ground.Conditions, c)

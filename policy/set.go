@@ -148,7 +148,7 @@ func (s *Set) judgeInto(q *query, v *verdict) {
 		for i := range s.docs {
 			d := s.docs[i].Document
 			if d.code != "" {
-				d.judgeCompact(q, &v, ordinal)
+				d.judgeCompact(q, v, ordinal)
 				ordinal += int32(d.Len())
 				continue
 			}
