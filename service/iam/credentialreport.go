@@ -341,10 +341,18 @@ func (r *credentialRow) user(u *identity.User) ([]string, error) {
 			return nil, fmt.Errorf("access key %s of user %s: %w", u.AccessKeys[i], u.Name, err)
 		}
 	}
-	for range reportedEach {
-		r.noCertificate()
+	certificates, err := signingCertificatesOf(r.c, u.ID)
+	if err != nil {
+		return nil, err
 	}
-	return append(r.fields, additional(len(u.AccessKeys))), nil
+	for i := range reportedEach {
+		if i >= len(certificates) {
+			r.noCertificate()
+		} else {
+			r.fields = append(r.fields, strconv.FormatBool(!certificates[i].Inactive), reportTime(certificates[i].Uploaded))
+		}
+	}
+	return append(r.fields, additional(len(u.AccessKeys), len(certificates))), nil
 }
 
 func (r *credentialRow) password(u *identity.User) {
@@ -385,12 +393,19 @@ func (r *credentialRow) noKey() {
 
 func (r *credentialRow) noCertificate() { r.fields = append(r.fields, "false", notApplicable) }
 
-// additional tells of keys that have no columns.
-func additional(keys int) string {
-	if keys <= reportedEach {
+// additional tells of keys and certificates that have no columns.
+func additional(keys, certificates int) string {
+	var more []string
+	if keys > reportedEach {
+		more = append(more, fmt.Sprintf("%d more access keys: ListAccessKeys", keys-reportedEach))
+	}
+	if certificates > reportedEach {
+		more = append(more, fmt.Sprintf("%d more signing certificates: ListSigningCertificates", certificates-reportedEach))
+	}
+	if more == nil {
 		return notApplicable
 	}
-	return fmt.Sprintf("%d more access keys: ListAccessKeys", keys-reportedEach)
+	return strings.Join(more, "; ")
 }
 
 func reportTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05+00:00") }

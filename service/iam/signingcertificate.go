@@ -2,6 +2,7 @@ package iam
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -110,6 +111,16 @@ func toSigningCertificate(u holder, cert *identity.SigningCertificate) types.Sig
 		UploadDate:      shown(cert.Uploaded),
 		UserName:        &u.name,
 	}
+}
+
+// signingCertificatesOf are the certificates of a user, oldest first.
+func signingCertificatesOf(c *service.Call, user string) (list []*identity.SigningCertificate, err error) {
+	err = identity.SigningCertificates.Scan(c.Reader, "", func(_ store.Key, cert *identity.SigningCertificate) bool {
+		list = append(list, cert)
+		return true
+	}, c.Account(), user)
+	slices.SortFunc(list, func(a, b *identity.SigningCertificate) int { return a.Uploaded.Compare(b.Uploaded) })
+	return list, err
 }
 
 // unusedCertificate refuses a certificate that some user of the account has. It

@@ -143,3 +143,31 @@ func TestSigningCertificatesOfTheCaller(t *testing.T) {
 	refused(w.root(), w.iam.DeleteSigningCertificate, &iam.DeleteSigningCertificateInput{CertificateId: made.CertificateId}, "NoSuchEntity", "The Certificate with id "+*made.CertificateId+" cannot be found.")
 	do(alice, w.iam.DeleteSigningCertificate, &iam.DeleteSigningCertificateInput{CertificateId: made.CertificateId})
 }
+
+// The credential report has columns for two certificates, oldest first.
+func TestCredentialReportShowsSigningCertificates(t *testing.T) {
+	w := newWorld(t)
+	w.iam.limits.SigningCertificatesPerUser = 3
+	w.user("alice")
+	w.user("bob")
+	for i, name := range []string{"first", "second", "third"} {
+		made := do(w.root(), w.iam.UploadSigningCertificate, &iam.UploadSigningCertificateInput{UserName: aws.String("alice"), CertificateBody: &w.forge(name, 90, nil).pem}).Certificate
+		if i == 1 {
+			do(w.root(), w.iam.UpdateSigningCertificate, &iam.UpdateSigningCertificateInput{UserName: aws.String("alice"), CertificateId: made.CertificateId, Status: types.StatusTypeInactive})
+		}
+		w.later(time.Hour)
+	}
+	w.generate()
+	_, rows := w.report()
+	for user, want := range map[string][]string{
+		"alice":          {"true", "2026-03-01T12:00:00+00:00", "false", "2026-03-01T13:00:00+00:00", "1 more signing certificates: ListSigningCertificates"},
+		"bob":            {"false", "N/A", "false", "N/A", "N/A"},
+		"<root_account>": {"false", "N/A", "false", "N/A", "N/A"},
+	} {
+		var got []string
+		for _, column := range []string{"cert_1_active", "cert_1_last_rotated", "cert_2_active", "cert_2_last_rotated", "additional_credentials_info"} {
+			got = append(got, rows[user][column])
+		}
+		equal(t, user, got, want)
+	}
+}
