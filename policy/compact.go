@@ -195,6 +195,31 @@ func (d *Document) judgeCompact(q *query, v *verdict, ordinal int32) {
 	}
 }
 
+// conditional tells whether statement i has conditions.
+func (d *Document) conditional(i int) bool {
+	if d.code == "" {
+		return len(d.statements[i].conditions) > 0
+	}
+	var values [compactValues]string
+	r, _ := d.open()
+	for at := 0; ; at++ {
+		r.head()
+		for range r.number() {
+			r.str()
+		}
+		for range r.number() {
+			r.resource()
+		}
+		n := r.number()
+		if at == i {
+			return n > 0
+		}
+		for range n {
+			r.condition(values[:])
+		}
+	}
+}
+
 // list returns the statements in full, whatever the form of the document.
 func (d *Document) list() []statement {
 	if d.code == "" {

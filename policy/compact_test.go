@@ -27,6 +27,9 @@ func TestCompactIsTheSameDocument(t *testing.T) {
 				if len(want.conditions) == 0 {
 					want.conditions = nil // nil and empty are the same
 				}
+				if c.conditional(i) != d.conditional(i) {
+					t.Fatalf("statement %d of %s has conditions: %v", i, d.Text(), c.conditional(i))
+				}
 				if !reflect.DeepEqual(s, want) || c.sid(i) != d.sid(i) {
 					t.Fatalf("statement %d of %s\nis     %+v\nbecame %+v", i, d.Text(), want, s)
 				}

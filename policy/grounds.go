@@ -113,7 +113,7 @@ func (g *Grounds) fill(req *Request, in *Inputs, q *query, v *verdicts, d Decisi
 // conditional tells whether the statement of an ordinal has conditions.
 func (s *Set) conditional(ordinal int32) bool {
 	a, i := s.statement(ordinal)
-	return len(a.Document.list()[i].conditions) > 0
+	return a.Document.conditional(i)
 }
 
 // add adds the statements of a layer that allow.

@@ -34,7 +34,7 @@ func TestGrounds(t *testing.T) {
 		trust   = `{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"4711"}}}`
 		names   = `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:user/alice"},"Action":"s3:GetObject","Resource":"*"}`
 	)
-	user := policy.Source{Type: policy.SourceUserInline, ID: "p", Owner: "user/alice"}
+	user := policy.Source{Type: policy.SourceUserInline, ID: "p", OwnerType: policy.OwnerUser, Owner: "alice"}
 	identity := func(docs ...string) *policy.Set { return grounded(t, policy.InlinePolicy, user, docs...) }
 	many := strings.TrimSuffix(strings.Repeat(plain+",", 20), ",")
 	for _, test := range []struct {
@@ -80,7 +80,7 @@ func TestGrounds(t *testing.T) {
     - all of these would have to change, since each allows it: pa[1] of user/alice; pa[2] of user/alice; pa[3] of user/alice; pa[4] of user/alice; pa[5] of user/alice; pa[6] of user/alice; and perhaps 14 statements that are not kept in the record
 `},
 		{"a trust policy", policy.Inputs{Identity: identity(`{"Effect":"Allow","Action":"sts:*","Resource":"*"}`), ResourceIsTrust: true,
-			Resource: grounded(t, policy.TrustPolicy, policy.Source{Type: policy.SourceTrust, ID: "trust policy ", Owner: "role/r"}, trust)},
+			Resource: grounded(t, policy.TrustPolicy, policy.Source{Type: policy.SourceTrust, ID: "trust policy ", OwnerType: policy.OwnerRole, Owner: "r"}, trust)},
 			`  role trust policy        allow  trust policy a[1] of role/r
                                     met: StringEquals sts:ExternalId 4711; seen: 4711
   identity-based policy    allow  pa[1] of user/alice
