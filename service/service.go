@@ -51,9 +51,12 @@ type Operation struct {
 	Checks func(c *Call, in any) ([]authz.Check, error)
 	// Handle performs the operation.
 	Handle func(c *Call, in any) (any, error)
-	// Resources names what the operation touches, for the audit record's
-	// "resources"; it may be nil.
-	Actions []string // IAM actions asked for, for documents; the default is service:Name
+	// NotOffered says why the operation refuses all who may call it, or has nothing to
+	// tell them, and is empty for one that does what AWS's does. Such an operation is
+	// routed, validated, authorized and recorded like the others, but does not count as
+	// built.
+	NotOffered string
+	Actions    []string // IAM actions asked for, for documents; the default is service:Name
 }
 
 // Option changes how an operation is treated.
@@ -115,6 +118,11 @@ func Before[I any](prepare func(c *Call, in *I) error) Option[I] {
 // RecordedAs sets CloudTrail's readOnly apart from what the transaction is.
 func RecordedAs[I any](readOnly bool) Option[I] {
 	return func(op *Operation) { op.ReadOnly = readOnly }
+}
+
+// NotOffered marks an operation that only refuses, with the reason for the documents.
+func NotOffered[I any](reason string) Option[I] {
+	return func(op *Operation) { op.NotOffered = reason }
 }
 
 // AlsoNeeds names further actions that the checks ask for, for the documents.

@@ -66,6 +66,7 @@ func main() {
 		if err := json.Unmarshal(raw, &m); err != nil {
 			log.Fatalf("%s: %v", service, err)
 		}
+		m.add()
 		m.override()
 		if err := os.WriteFile(filepath.Join("constraint", "data", service+".txt"), []byte(m.text()), 0o644); err != nil {
 			log.Fatal(err)

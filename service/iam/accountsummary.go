@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -14,8 +15,8 @@ import (
 // GetAccountSummary).
 const policyVersionsInUseQuota = 10000
 
-// tokenVersion is GlobalEndpointTokenVersion: session tokens are valid in every
-// region, which AWS calls version 2.
+// tokenVersion is GlobalEndpointTokenVersion unless the account sets another: session
+// tokens are valid in every region, which AWS calls version 2.
 const tokenVersion = 2
 
 // GetAccountSummary counts the account's entities and names its quotas.
@@ -25,6 +26,10 @@ func (s *Service) GetAccountSummary(c *service.Call, _ *iam.GetAccountSummaryInp
 		return nil, err
 	}
 	account, err := orZero(identity.Accounts.Get(c.Reader, c.Account()))
+	if err != nil {
+		return nil, err
+	}
+	settings, err := orZero(identity.SettingsOf.Get(c.Reader, c.Account()))
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +70,7 @@ func (s *Service) GetAccountSummary(c *service.Call, _ *iam.GetAccountSummaryInp
 		types.SummaryKeyTypeServerCertificates:                n.ServerCertificates,
 		types.SummaryKeyTypeServerCertificatesQuota:           s.limits.ServerCertificatesPerAccount,
 		types.SummaryKeyTypeSigningCertificatesPerUserQuota:   s.limits.SigningCertificatesPerUser,
-		types.SummaryKeyTypeGlobalEndpointTokenVersion:        tokenVersion,
+		types.SummaryKeyTypeGlobalEndpointTokenVersion:        cmp.Or(int(settings.TokenVersion), tokenVersion),
 	} {
 		summary[string(key)] = int32(value)
 	}

@@ -18,6 +18,7 @@ func (s *Service) Operations() service.Set {
 			service.Op("AssumeRole", service.Issue, s.AssumeRole, s.mayAssumeRole,
 				service.AccessFrom(func(in *sts.AssumeRoleInput) service.Access { return issueOrWrite(in.TokenCode) }),
 				service.AlsoNeeds[sts.AssumeRoleInput]("sts:TagSession", "sts:SetSourceIdentity")),
+			service.Op("AssumeRoot", service.Issue, s.AssumeRoot, mayAssumeRoot, service.NotOffered[sts.AssumeRootInput]("no account belongs to an organization, which root sessions are for")),
 			service.Op("DecodeAuthorizationMessage", service.Read, s.DecodeAuthorizationMessage, anywhere[sts.DecodeAuthorizationMessageInput]),
 			service.Op("GetAccessKeyInfo", service.Read, s.GetAccessKeyInfo, anywhere[sts.GetAccessKeyInfoInput]),
 			service.Op("GetCallerIdentity", service.Read, s.GetCallerIdentity, nil), // cannot be denied
@@ -30,7 +31,6 @@ func (s *Service) Operations() service.Set {
 		NotYet: []string{
 			"AssumeRoleWithSAML",
 			"AssumeRoleWithWebIdentity",
-			"AssumeRoot",
 			"GetDelegatedAccessToken",
 			"GetWebIdentityToken",
 		},

@@ -111,6 +111,11 @@ func TestScripts(t *testing.T) {
 					case "first": // what only concerns the server is told once
 						return c.first, nil
 					}
+					if operation, ok := strings.CutPrefix(name, "knows:"); ok { // an operation of IAM, in the client's model
+						cmd := exec.Command(c.path, "iam", operation, "--generate-cli-skeleton")
+						cmd.Env = append(os.Environ(), "AWS_DEFAULT_REGION=us-east-1")
+						return cmd.Run() == nil, nil
+					}
 					return false, fmt.Errorf("unknown condition %s", name)
 				},
 			})

@@ -371,6 +371,41 @@ var samples = map[string]sample{
 	"iam:ResetServiceSpecificCredential":  onServiceCredential(),
 	"iam:DeleteServiceSpecificCredential": onServiceCredential(),
 
+	"iam:EnableOutboundWebIdentityFederation": func(w *world, _ string) []string {
+		w.iam(w.admin, "DisableOutboundWebIdentityFederation")
+		return nil
+	},
+	"iam:DisableOutboundWebIdentityFederation": withOutbound,
+	"iam:GetOutboundWebIdentityFederationInfo": withOutbound,
+	"iam:SetSecurityTokenServicePreferences":   func(*world, string) []string { return []string{"GlobalEndpointTokenVersion", "v1Token"} },
+	"iam:GetAccountProperties":                 nothing,
+	"iam:PutAccountProperties": func(*world, string) []string {
+		return []string{"Properties.entry.1.key", "RoleManager/Enabled", "Properties.entry.1.value", "false"}
+	},
+	"iam:ListOrganizationsFeatures":                     nothing,
+	"iam:EnableOrganizationsRootCredentialsManagement":  nothing,
+	"iam:DisableOrganizationsRootCredentialsManagement": nothing,
+	"iam:EnableOrganizationsRootSessions":               nothing,
+	"iam:DisableOrganizationsRootSessions":              nothing,
+	"iam:AcquireRole":                                   onTemplate,
+	"iam:GetRoleTemplateVersion":                        onTemplate,
+	"iam:CreateDelegationRequest": func(*world, string) []string {
+		return []string{"Description", "x", "Permissions.PolicyTemplateArn", "arn:aws:iam:::delegation-template/x", "RequestorWorkflowId", "workflow", "NotificationChannel", "arn:aws:sns:us-east-1:111122223333:x", "SessionDuration", "900"}
+	},
+	"iam:ListDelegationRequests":     nothing,
+	"iam:GetDelegationRequest":       onDelegation,
+	"iam:AssociateDelegationRequest": onDelegation,
+	"iam:UpdateDelegationRequest":    onDelegation,
+	"iam:AcceptDelegationRequest":    onDelegation,
+	"iam:RejectDelegationRequest":    onDelegation,
+	"iam:SendDelegationToken":        onDelegation,
+	"iam:GetHumanReadableSummary": func(*world, string) []string {
+		return []string{"EntityArn", "arn:aws:iam::" + string(ours) + ":delegation-request/dr-0123456789abcdef"}
+	},
+
+	"sts:AssumeRoot": func(*world, string) []string {
+		return []string{"TargetPrincipal", string(theirs), "TaskPolicyArn.arn", "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials"}
+	},
 	"sts:AssumeRole": func(w *world, _ string) []string {
 		return []string{"RoleArn", roleARN(w.role()), "RoleSessionName", "wire"}
 	},
@@ -449,6 +484,19 @@ func withPasswordPolicy(w *world, _ string) []string {
 	return nil
 }
 
+func withOutbound(w *world, _ string) []string {
+	w.iam(w.admin, "EnableOutboundWebIdentityFederation") // it may be enabled
+	return nil
+}
+
+func onTemplate(*world, string) []string {
+	return []string{"TemplateArn", "arn:aws:iam::aws:role-template/Reader"}
+}
+
+func onDelegation(*world, string) []string {
+	return []string{"DelegationRequestId", "dr-0123456789abcdef"}
+}
+
 func secondVersion(w *world) []string {
 	p := onPolicy()(w, "")
 	w.ok(w.iam(w.admin, "CreatePolicyVersion", append(p, "PolicyDocument", allow("a:c"))...))
@@ -459,8 +507,28 @@ func secondVersion(w *world) []string {
 // credentials use them. Nothing else may be without a question to the policies.
 var open = []string{"sts:GetCallerIdentity", "sts:GetSessionToken"}
 
-// missing are operations whose sample cannot succeed: there are no FIDO keys.
-var missing = map[string]string{"iam:GetMFADevice": "NoSuchEntity"}
+// missing are operations whose sample cannot succeed: there are no FIDO keys, and what
+// is not offered is not there.
+var missing = map[string]string{
+	"iam:GetMFADevice": "NoSuchEntity",
+
+	"iam:ListOrganizationsFeatures":                     "OrganizationNotFoundException",
+	"iam:EnableOrganizationsRootCredentialsManagement":  "OrganizationNotFoundException",
+	"iam:DisableOrganizationsRootCredentialsManagement": "OrganizationNotFoundException",
+	"iam:EnableOrganizationsRootSessions":               "OrganizationNotFoundException",
+	"iam:DisableOrganizationsRootSessions":              "OrganizationNotFoundException",
+	"iam:AcquireRole":                                   "NoSuchEntity",
+	"iam:GetRoleTemplateVersion":                        "NoSuchEntity",
+	"iam:CreateDelegationRequest":                       "AccessDenied",
+	"iam:GetDelegationRequest":                          "NoSuchEntity",
+	"iam:AssociateDelegationRequest":                    "NoSuchEntity",
+	"iam:UpdateDelegationRequest":                       "NoSuchEntity",
+	"iam:AcceptDelegationRequest":                       "NoSuchEntity",
+	"iam:RejectDelegationRequest":                       "NoSuchEntity",
+	"iam:SendDelegationToken":                           "NoSuchEntity",
+	"iam:GetHumanReadableSummary":                       "NoSuchEntity",
+	"sts:AssumeRoot":                                    "AccessDenied",
+}
 
 // call performs an operation of any service with query parameters.
 func (w *world) call(by credentials, operation string, parameters ...string) *reply {
@@ -588,7 +656,7 @@ func kinds(w *world) []kind {
 	return []kind{
 		{name: "root", credentials: func(*world, string) credentials { return w.root }, all: true, never: func(op string) string {
 			switch op {
-			case "sts:AssumeRole", "sts:GetSessionToken", "sts:GetFederationToken":
+			case "sts:AssumeRole", "sts:AssumeRoot", "sts:GetSessionToken", "sts:GetFederationToken":
 				return "AccessDenied"
 			case "iam:ChangePassword":
 				return "InvalidUserType"
