@@ -2,6 +2,7 @@ package authz
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/authn"
@@ -35,8 +36,7 @@ func fill(c *policy.Context, p *authn.Principal, tags []principalTag, check *Che
 		}
 	}
 
-	c.SetTime("aws:CurrentTime", env.Now)
-	c.SetInt("aws:EpochTime", env.Now.Unix())
+	fillTime(c, env.Now)
 	c.SetBool("aws:SecureTransport", env.Secure)
 	c.SetString("aws:UserAgent", env.UserAgent)
 	c.SetString("aws:RequestedRegion", env.Region)
@@ -53,6 +53,11 @@ func fill(c *policy.Context, p *authn.Principal, tags []principalTag, check *Che
 	fillPrincipal(c, p, tags)
 }
 
+func fillTime(c *policy.Context, now time.Time) {
+	c.SetTime("aws:CurrentTime", now)
+	c.SetInt("aws:EpochTime", now.Unix())
+}
+
 // fillPrincipal sets what is known of the caller. See "Principal-derived values"
 // in the IAM User Guide's page on policy variables.
 func fillPrincipal(c *policy.Context, p *authn.Principal, tags []principalTag) {
@@ -66,7 +71,9 @@ func fillPrincipal(c *policy.Context, p *authn.Principal, tags []principalTag) {
 	if p.Kind != authn.Service { // which has neither account nor id
 		c.SetString("aws:PrincipalArn", p.PrincipalARN)
 		c.SetString("aws:PrincipalAccount", string(p.Account))
-		c.SetString("aws:userid", p.UserID)
+		if p.UserID != "" { // a simulated caller may be known by name alone
+			c.SetString("aws:userid", p.UserID)
+		}
 	}
 	switch p.Kind {
 	case authn.Root:

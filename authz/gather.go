@@ -132,18 +132,23 @@ func (a *Authorizer) policiesOf(r store.Reader, p *authn.Principal) (*compiled, 
 			return a.rootIssued()
 		}
 	}
-	if c, ok := a.principals.Get(p.ID); ok && c.current(r) {
+	return a.policiesOfEntity(r, p.ID)
+}
+
+// policiesOfEntity returns the compiled policies of a user or role by unique id.
+func (a *Authorizer) policiesOfEntity(r store.Reader, id string) (*compiled, error) {
+	if c, ok := a.principals.Get(id); ok && c.current(r) {
 		return c, nil
 	}
-	c, err := a.compile(r, p.ID)
+	c, err := a.compile(r, id)
 	if err != nil {
 		return nil, err
 	}
 	if c == gone {
-		a.principals.Delete(p.ID)
+		a.principals.Delete(id)
 		return gone, nil
 	}
-	a.principals.Put(p.ID, c)
+	a.principals.Put(id, c)
 	return c, nil
 }
 

@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"encoding/base64"
 	"iter"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -98,6 +100,69 @@ func (c *Context) SetTime(key string, v time.Time) {
 func (c *Context) SetIP(key string, v netip.Addr) {
 	c.slot(key).value = value{kind: addrValue, ip: v.Unmap()}
 }
+
+// KeyType is the type of a condition key.
+type KeyType uint8
+
+// The types of condition keys.
+const (
+	StringKey KeyType = iota
+	NumericKey
+	BooleanKey
+	DateKey
+	BinaryKey // its values are given in base64
+	IPKey
+)
+
+// SetTyped sets a single-valued key from text, as the policy simulator is given it.
+// ok is false, and nothing is set, where the text is no value of the type.
+func (c *Context) SetTyped(key string, t KeyType, text string) (ok bool) {
+	v, ok := parseValue(t, text)
+	if ok {
+		c.slot(key).value = v
+	}
+	return ok
+}
+
+// SetTypedList is SetTyped for a multivalued key.
+func (c *Context) SetTypedList(key string, t KeyType, texts []string) (ok bool) {
+	values := make([]string, len(texts))
+	for i, text := range texts {
+		v, ok := parseValue(t, text)
+		if !ok {
+			return false
+		}
+		values[i] = v.text()
+	}
+	c.SetStrings(key, values)
+	return true
+}
+
+func parseValue(t KeyType, text string) (v value, ok bool) {
+	v.s = text
+	switch t {
+	case NumericKey:
+		_, ok = parseDecimal(text)
+	case BooleanKey:
+		v.s = strings.ToLower(text)
+		ok = v.s == "true" || v.s == "false"
+	case DateKey:
+		v = value{kind: timeValue}
+		v.t, ok = parseInstant(text)
+	case BinaryKey:
+		b, err := base64.StdEncoding.DecodeString(text)
+		v.s, ok = string(b), err == nil
+	case IPKey:
+		v = value{kind: addrValue}
+		v.ip, ok = parseAddr(text)
+	default:
+		ok = true
+	}
+	return v, ok
+}
+
+// Has reports whether a key is present.
+func (c *Context) Has(key string) bool { return c.find(key, hashFold(key)) != nil }
 
 // Get returns a key's values as text. ok is false for an absent key.
 func (c *Context) Get(key string) (values []string, ok bool) {

@@ -505,7 +505,7 @@ func (p *parser) actions(d *draft, s *statement) *SyntaxError {
 		if message := checkAction(n.text); message != "" {
 			return p.fail(n, message, `an action is "service:Name", or "*"`)
 		}
-		if p.kind == TrustPolicy && (s.notAction || !isTrustAction(n.text)) {
+		if p.kind == TrustPolicy && (s.notAction || !IsTrustAction(n.text)) {
 			return p.fail(n, msgTrustActions, "sts:TagSession, sts:SetSourceIdentity and sts:SetContext are accepted, too")
 		}
 	}
@@ -530,9 +530,9 @@ func checkAction(action string) string {
 	return ""
 }
 
-// isTrustAction accepts the actions that a trust policy grants, and patterns
+// IsTrustAction accepts the actions that a trust policy grants, and patterns
 // that match some of them and no other action of STS.
-func isTrustAction(pattern string) bool {
+func IsTrustAction(pattern string) bool {
 	matches := func(actions ...string) bool {
 		return slices.ContainsFunc(actions, func(a string) bool { return matchAction(pattern, []byte(a)) })
 	}

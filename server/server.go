@@ -156,11 +156,13 @@ func (s *Server) makeServices() error {
 	if s.managed, err = awsmanaged.Load(); err != nil {
 		return err
 	}
+	s.authz = authz.New(s.managed)
 	s.iam, err = iam.New(iam.Config{
 		Ring:      s.ring,
 		Markers:   service.NewMarkers(s.key("list markers")),
 		Passwords: password.NewHasher(password.Recommended(), runtime.NumCPU()),
 		Managed:   s.managed,
+		Authz:     s.authz,
 		Limits:    s.config.Limits,
 	})
 	return err
@@ -181,7 +183,6 @@ func (s *Server) wire() error {
 		return err
 	}
 	s.sessions = session.NewCodec(s.ring)
-	s.authz = authz.New(s.managed)
 	s.redact = audit.NewRedactor(func(operation string) (input, output []string) {
 		for _, table := range constraints { // no two services have an operation of one name
 			in, out := table.Sensitive(operation)

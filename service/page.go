@@ -133,7 +133,7 @@ func request(c *Call, in any) (binding, marker string, size int, err error) {
 		marker = m.Elem().String()
 	}
 	size = DefaultMaxItems
-	if n := given.FieldByName("MaxItems"); !n.IsNil() {
+	if n := given.FieldByName("MaxItems"); n.IsValid() && !n.IsNil() { // some lists have none
 		size = max(1, int(n.Elem().Int()))
 	}
 	// All other members are what the list is about. A client may change the size
@@ -141,7 +141,9 @@ func request(c *Call, in any) (binding, marker string, size int, err error) {
 	arguments := reflect.New(given.Type()).Elem()
 	arguments.Set(given)
 	arguments.FieldByName("Marker").SetZero()
-	arguments.FieldByName("MaxItems").SetZero()
+	if n := arguments.FieldByName("MaxItems"); n.IsValid() {
+		n.SetZero()
+	}
 	text, err := json.Marshal(arguments.Interface())
 	if err != nil {
 		return "", "", 0, fmt.Errorf("bind marker: %w", err)

@@ -70,6 +70,7 @@ func newWorld(t testing.TB) *world {
 		Markers:   service.NewMarkers([]byte("a key of thirty-two bytes, really")),
 		Passwords: password.NewHasher(password.Cost{Memory: 16, Time: 1, Threads: 1}, 2),
 		Managed:   managed,
+		Authz:     w.authz,
 	})
 	w.must(err)
 	w.ops = make(map[string]service.Operation)

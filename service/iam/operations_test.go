@@ -36,7 +36,7 @@ func TestOperations(t *testing.T) {
 		if op.Checks == nil {
 			t.Errorf("%s asks for no permission", op.Name)
 		}
-		reads := strings.HasPrefix(op.Name, "Get") || strings.HasPrefix(op.Name, "List") || strings.HasPrefix(op.Name, "Generate")
+		reads := strings.HasPrefix(op.Name, "Get") || strings.HasPrefix(op.Name, "List") || strings.HasPrefix(op.Name, "Generate") || strings.HasPrefix(op.Name, "Simulate")
 		if reads != op.ReadOnly {
 			t.Errorf("%s: read-only is %v", op.Name, op.ReadOnly)
 		}

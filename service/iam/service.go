@@ -11,6 +11,7 @@ package iam
 
 import (
 	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/awsmanaged"
 	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/keyring"
@@ -24,6 +25,7 @@ type Config struct {
 	Markers   *service.Markers      // for paginated lists
 	Passwords *password.Hasher      // for login profiles
 	Managed   *awsmanaged.Catalogue // the policies that AWS manages
+	Authz     *authz.Authorizer     // gathers policies for the simulator
 	Limits    Limits                // the zero value means DefaultLimits
 }
 
@@ -34,6 +36,7 @@ type Service struct {
 	markers     *service.Markers
 	passwords   *password.Hasher
 	managed     *awsmanaged.Catalogue
+	authz       *authz.Authorizer
 	mfa         *authn.MFA
 	selfService *policy.Set
 	limits      Limits
@@ -54,6 +57,7 @@ func New(cfg Config) (*Service, error) {
 		markers:     cfg.Markers,
 		passwords:   cfg.Passwords,
 		managed:     cfg.Managed,
+		authz:       cfg.Authz,
 		mfa:         &authn.MFA{Ring: cfg.Ring},
 		selfService: selfService,
 		limits:      cfg.Limits,

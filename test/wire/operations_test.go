@@ -121,6 +121,13 @@ func onPolicy(more ...string) sample {
 	}
 }
 
+// onEntity names a user by its ARN.
+func onEntity(parameter string, more ...string) sample {
+	return func(w *world, _ string) []string {
+		return append([]string{parameter, "arn:aws:iam::" + string(ours) + ":user/" + w.user(allow("a:b"))}, more...)
+	}
+}
+
 func onProfile(more ...string) sample {
 	return func(w *world, _ string) []string {
 		name := w.name("profile")
@@ -370,6 +377,13 @@ var samples = map[string]sample{
 	"iam:UpdateServiceSpecificCredential": onServiceCredential("Status", "Inactive"),
 	"iam:ResetServiceSpecificCredential":  onServiceCredential(),
 	"iam:DeleteServiceSpecificCredential": onServiceCredential(),
+	"iam:SimulateCustomPolicy": func(*world, string) []string {
+		return []string{"PolicyInputList.member.1", allow("a:b"), "ActionNames.member.1", "a:b"}
+	},
+	"iam:SimulatePrincipalPolicy":           onEntity("PolicySourceArn", "ActionNames.member.1", "a:b"),
+	"iam:GetContextKeysForCustomPolicy":     func(*world, string) []string { return []string{"PolicyInputList.member.1", allow("a:b")} },
+	"iam:GetContextKeysForPrincipalPolicy":  onEntity("PolicySourceArn"),
+	"iam:ListPoliciesGrantingServiceAccess": onEntity("Arn", "ServiceNamespaces.member.1", "s3"),
 
 	"iam:EnableOutboundWebIdentityFederation": func(w *world, _ string) []string {
 		w.iam(w.admin, "DisableOutboundWebIdentityFederation")
