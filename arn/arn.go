@@ -160,6 +160,10 @@ func (s Scope) ServerCertificate(path, name string) string {
 // MFADevice is the ARN, and so the serial number, of a virtual MFA device.
 func (s Scope) MFADevice(path, name string) string { return s.iam("mfa" + path + name) }
 
+// SecurityKey is the ARN, and so the serial number, of a FIDO security key: whose it is
+// ("user/alice") and its label and id.
+func (s Scope) SecurityKey(name string) string { return s.iam("u2f/" + name) }
+
 // OIDCProvider is the ARN of an OpenID Connect provider: its URL without https://.
 func (s Scope) OIDCProvider(url string) string { return s.iam("oidc-provider/" + url) }
 

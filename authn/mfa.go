@@ -27,7 +27,7 @@ type MFAError struct {
 
 func (e *MFAError) Error() string { return e.Message }
 
-// MFA checks the codes of virtual MFA devices. Its methods run inside a
+// MFA checks the codes of virtual MFA devices and hardware tokens. Its methods run inside a
 // transaction: what they find out about a device and a person (the code that was
 // used, the failure that was counted) must be kept whatever becomes of the rest
 // of the request.
@@ -36,7 +36,7 @@ type MFA struct {
 }
 
 // Check verifies a code of the caller's own device and uses it up. Refusals are
-// *MFAError. serial is the device's ARN.
+// *MFAError. serial is the device's ARN, or the number on a hardware token.
 //
 // Only the root user and IAM users have devices. A role session or federated user
 // is told the same as a user who names someone else's device.
@@ -44,12 +44,12 @@ func (m *MFA) Check(tx store.Tx, p *Principal, serial, code string, now time.Tim
 	if serial == "" || code == "" {
 		return &MFAError{Message: msgBothNeeded}
 	}
-	account, key, ok := identity.SerialKey(serial)
+	account, key, ok := identity.SerialKey(p.Account, serial)
 	if !ok || account != p.Account || (p.Kind != User && p.Kind != Root) {
 		return &MFAError{Message: msgWrongSerial}
 	}
 	device, err := identity.MFADevices.Get(tx, string(account), key)
-	if errors.Is(err, store.ErrNotFound) || (err == nil && device.Owner != p.ID) {
+	if errors.Is(err, store.ErrNotFound) || (err == nil && (device.Owner != p.ID || device.Kind() == identity.SecurityKey)) {
 		return &MFAError{Message: msgWrongSerial}
 	}
 	if err != nil {
@@ -87,7 +87,7 @@ func (m *MFA) attempt(tx store.Tx, device *identity.MFADevice, personID string, 
 		return &MFAError{Message: fmt.Sprintf("MultiFactorAuthentication failed, too many invalid one time pass codes. Try again after %s.", until.Format(time.RFC3339))}
 	}
 
-	account, key := string(device.Account), device.Path+device.Name // see identity.SerialKey
+	account, key := string(device.Account), device.Key()
 	seed, err := m.Ring.Open(keyring.MFASeeds, string(identity.MFADevices.Key(account, key)), device.Seed)
 	if err != nil {
 		return fmt.Errorf("open the seed of MFA device %s of account %s: %w", key, account, err)

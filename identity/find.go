@@ -81,8 +81,3 @@ func (p *Policy) ARN(partition arn.Partition) string {
 func (p *InstanceProfile) ARN(partition arn.Partition) string {
 	return arn.Scope{Partition: partition, Account: p.Account}.InstanceProfile(p.Path, p.Name)
 }
-
-// ARN is the device's ARN, which is its serial number.
-func (d *MFADevice) ARN(p arn.Partition) string {
-	return arn.Scope{Partition: p, Account: d.Account}.MFADevice(d.Path, d.Name)
-}

@@ -183,39 +183,6 @@ type AccessKey struct {
 	Created  time.Time     `json:"created"`
 }
 
-// MFADevice is a virtual MFA device, whether or not someone uses it.
-type MFADevice struct {
-	Account arn.AccountID `json:"account"`
-	Name    string        `json:"name"`
-	Path    string        `json:"path"`
-	Seed    []byte        `json:"seed"` // sealed: keyring class TOTPSeed
-	Created time.Time     `json:"created"`
-	Tags    []Tag         `json:"tags,omitempty"`
-	// Owner is the unique id of the user who uses the device, the account id for
-	// the root user, or empty.
-	Owner   string    `json:"owner,omitempty"`
-	Enabled time.Time `json:"enabled,omitzero"`
-	// LastStep is the newest TOTP time step that was accepted: no code of it or
-	// of an older step is accepted again, whatever the clock does (RFC 6238, 5.2).
-	LastStep int64 `json:"lastStep,omitempty"`
-	// Drift is how many steps the device's clock is ahead of ours, as last seen.
-	Drift int64 `json:"drift,omitempty"`
-}
-
-// SerialKey is the part of a virtual device's serial number (its ARN) that keys
-// its record: path and name, as in "/div/phone".
-func SerialKey(serial string) (account arn.AccountID, key string, ok bool) {
-	a, err := arn.Parse(serial)
-	if err != nil || a.Service != "iam" {
-		return "", "", false
-	}
-	rest, ok := strings.CutPrefix(a.Resource, "mfa/")
-	if !ok || rest == "" {
-		return "", "", false
-	}
-	return arn.AccountID(a.Account), "/" + rest, true
-}
-
 // EntityType says what a unique id names.
 type EntityType string
 
@@ -266,8 +233,10 @@ type Counts struct {
 	Policies         int `json:"policies"`
 	PolicyVersions   int `json:"policyVersions"`
 	InstanceProfiles int `json:"instanceProfiles"`
-	MFADevices       int `json:"mfaDevices"`
-	MFADevicesInUse  int `json:"mfaDevicesInUse"`
+	MFADevices       int `json:"mfaDevices"`      // virtual ones
+	MFADevicesInUse  int `json:"mfaDevicesInUse"` // of all kinds
+	HardwareTokens   int `json:"hardwareTokens,omitempty"`
+	SecurityKeys     int `json:"securityKeys,omitempty"`
 	OIDCProviders    int `json:"oidcProviders,omitempty"`
 	SAMLProviders    int `json:"samlProviders,omitempty"`
 

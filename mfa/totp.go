@@ -1,6 +1,7 @@
-// Package mfa owns one-time codes: the time-based codes of virtual MFA devices
-// (TOTP, RFC 6238, over HOTP, RFC 4226), the seeds they are made of, and the QR
-// code by which a seed reaches a phone.
+// Package mfa owns one-time codes: the time-based codes of virtual MFA devices and
+// hardware tokens (TOTP, RFC 6238, over HOTP, RFC 4226), the seeds they are made of,
+// the QR code by which a seed reaches a phone, and the file in which those of tokens
+// are delivered.
 //
 // It is pure: the caller brings the time, the seed and the newest step that the
 // device has used, and keeps the step that is returned. Whose device it is, how

@@ -31,6 +31,9 @@ import (
 //	GET  /status       StatusReply
 //	POST /credentials  CredentialsRequest → CredentialsReply
 //	POST /revoke       RevokeRequest → RevokeReply
+//	GET  /tokens       TokensReply, of ?account=…
+//	POST /tokens       TokensRequest → TokensReply: import hardware tokens
+//	DELETE /tokens     TokensRequest → TokensReply
 //	GET  /why?id=…     WhyReply of one request, or of the last denial without id
 //
 // It is an interface between the lanyard command and the server of one release,
@@ -284,6 +287,9 @@ func (s *Server) localHandler() http.Handler {
 	mux.HandleFunc("POST /credentials", s.serveCredentials)
 	mux.HandleFunc("POST /revoke", s.serveRevoke)
 	mux.HandleFunc("GET /why", s.serveWhy)
+	mux.HandleFunc("GET /tokens", s.serveTokens)
+	mux.HandleFunc("POST /tokens", s.serveImportTokens)
+	mux.HandleFunc("DELETE /tokens", s.serveRemoveTokens)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := r.Context().Value(peerKey{}).(peer)
 		if !ok || p.err != nil || (p.uid != uint32(os.Getuid()) && p.uid != 0) {

@@ -61,7 +61,7 @@ func (s *Service) GetAccountSummary(c *service.Call, _ *iam.GetAccountSummaryInp
 		types.SummaryKeyTypeAttachedPoliciesPerGroupQuota: s.limits.PoliciesPerGroup,
 		types.SummaryKeyTypeAttachedPoliciesPerRoleQuota:  s.limits.PoliciesPerRole,
 
-		types.SummaryKeyTypeMFADevices:                        n.MFADevices,
+		types.SummaryKeyTypeMFADevices:                        n.MFADevices + n.HardwareTokens + n.SecurityKeys,
 		types.SummaryKeyTypeMFADevicesInUse:                   n.MFADevicesInUse,
 		types.SummaryKeyTypeAccountMFAEnabled:                 one(len(account.RootMFA) > 0),
 		types.SummaryKeyTypeAccountAccessKeysPresent:          0, // the root user has none

@@ -523,9 +523,16 @@ func (i *inventory) check() {
 		}
 	})
 	scan(i, identity.MFADevices, func(key store.Key, d *identity.MFADevice) {
-		n.MFADevices++
-		if key.Last() != deviceKey(d) {
-			i.t.Errorf("device %s is under the key %q", deviceKey(d), key.Parts())
+		switch d.Kind() {
+		case identity.VirtualDevice:
+			n.MFADevices++
+		case identity.HardwareToken:
+			n.HardwareTokens++
+		default:
+			n.SecurityKeys++
+		}
+		if key.Last() != d.Key() {
+			i.t.Errorf("device %s is under the key %q", d.Key(), key.Parts())
 		}
 		if d.Owner != "" {
 			n.MFADevicesInUse++

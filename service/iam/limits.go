@@ -83,6 +83,8 @@ type counter func(*identity.Counts) *int
 func usersCount(n *identity.Counts) *int        { return &n.Users }
 func groupsCount(n *identity.Counts) *int       { return &n.Groups }
 func devicesCount(n *identity.Counts) *int      { return &n.MFADevices }
+func tokensCount(n *identity.Counts) *int       { return &n.HardwareTokens }
+func securityKeysCount(n *identity.Counts) *int { return &n.SecurityKeys }
 func devicesInUseCount(n *identity.Counts) *int { return &n.MFADevicesInUse }
 
 // countOneMore adds one to a count, unless the quota is used up. Counts are kept so

@@ -40,7 +40,7 @@ func (s *Service) CreateVirtualMFADevice(c *service.Call, in *iam.CreateVirtualM
 	if d.Tags, err = s.setTags(nil, in.Tags, exactCase); err != nil {
 		return nil, err
 	}
-	if identity.MFADevices.Has(c.Reader, c.Account(), deviceKey(d)) {
+	if identity.MFADevices.Has(c.Reader, c.Account(), d.Key()) {
 		return nil, alreadyExists("MFADevice entity at the same path and name already exists.")
 	}
 	// There may be as many devices as users.
@@ -48,15 +48,15 @@ func (s *Service) CreateVirtualMFADevice(c *service.Call, in *iam.CreateVirtualM
 		return nil, err
 	}
 	drawn := c.Kept().(*drawnSeed)
-	d.Seed, err = s.ring.Seal(keyring.MFASeeds, string(identity.MFADevices.Key(c.Account(), deviceKey(d))), drawn.seed)
+	d.Seed, err = s.ring.Seal(keyring.MFASeeds, string(identity.MFADevices.Key(c.Account(), d.Key())), drawn.seed)
 	if err != nil {
-		return nil, fmt.Errorf("seal the seed of MFA device %s: %w", deviceKey(d), err)
+		return nil, fmt.Errorf("seal the seed of MFA device %s: %w", d.Key(), err)
 	}
-	if err := identity.MFADevices.Put(c.Tx, d, c.Account(), deviceKey(d)); err != nil {
+	if err := identity.MFADevices.Put(c.Tx, d, c.Account(), d.Key()); err != nil {
 		return nil, err
 	}
 	return &iam.CreateVirtualMFADeviceOutput{VirtualMFADevice: &types.VirtualMFADevice{
-		SerialNumber:     aws.String(d.ARN(c.Scope.Partition)),
+		SerialNumber:     aws.String(d.Serial(c.Scope.Partition)),
 		Base32StringSeed: []byte(mfa.Base32(drawn.seed)),
 		QRCodePNG:        drawn.qr,
 		Tags:             sdkTags(d.Tags),
@@ -78,7 +78,7 @@ func (s *Service) EnableMFADevice(c *service.Call, in *iam.EnableMFADeviceInput)
 	if err != nil {
 		return nil, err
 	}
-	if d.Owner != "" {
+	if d.Owner != "" { // a security key is in use from when it is registered
 		return nil, alreadyExists("MFA Device is already in use.")
 	}
 	if err := (quota{"MFADevicesPerUser", s.limits.MFADevicesPerUser}).admits(len(w.devices)); err != nil {
@@ -92,12 +92,12 @@ func (s *Service) EnableMFADevice(c *service.Call, in *iam.EnableMFADeviceInput)
 	err = identity.MFADevices.Edit(c.Tx, func(d *identity.MFADevice) error {
 		d.Owner, d.Enabled = w.id, now
 		return nil
-	}, c.Account(), deviceKey(d))
+	}, c.Account(), d.Key())
 	if err != nil {
 		return nil, err
 	}
 	err = who.editDevices(c, func(devices []identity.EnabledDevice) []identity.EnabledDevice {
-		return append(devices, identity.EnabledDevice{Serial: deviceKey(d), Enabled: now})
+		return append(devices, identity.EnabledDevice{Serial: d.Key(), Enabled: now})
 	})
 	if err != nil {
 		return nil, err
@@ -105,8 +105,9 @@ func (s *Service) EnableMFADevice(c *service.Call, in *iam.EnableMFADeviceInput)
 	return &iam.EnableMFADeviceOutput{}, count(c, devicesInUseCount, 1)
 }
 
-// DeactivateMFADevice takes a device from its user. The device remains and can be
-// enabled again, but not with codes that were used before.
+// DeactivateMFADevice takes a device from its user. A virtual device and a hardware
+// token remain and can be enabled again, but not with codes that were used before; a
+// security key is gone and has to be registered anew.
 func (s *Service) DeactivateMFADevice(c *service.Call, in *iam.DeactivateMFADeviceInput) (*iam.DeactivateMFADeviceOutput, error) {
 	who, err := wearerOf(c, in.UserName)
 	if err != nil {
@@ -115,24 +116,36 @@ func (s *Service) DeactivateMFADevice(c *service.Call, in *iam.DeactivateMFADevi
 	if who.root && in.UserName == nil {
 		return nil, mustNameUser() // root may omit it in sessions of AssumeRoot only
 	}
-	d, err := findDeviceOf(c, who, *in.SerialNumber)
+	w, err := who.wearer(c)
 	if err != nil {
 		return nil, err
 	}
-	err = identity.MFADevices.Edit(c.Tx, func(d *identity.MFADevice) error {
-		d.Owner, d.Enabled = "", time.Time{}
-		return nil
-	}, c.Account(), deviceKey(d))
+	d, err := findDeviceOf(c, w, *in.SerialNumber)
 	if err != nil {
+		return nil, err
+	}
+	if err := release(c, d); err != nil {
 		return nil, err
 	}
 	err = who.editDevices(c, func(devices []identity.EnabledDevice) []identity.EnabledDevice {
-		return slices.DeleteFunc(devices, func(e identity.EnabledDevice) bool { return e.Serial == deviceKey(d) })
+		return slices.DeleteFunc(devices, func(e identity.EnabledDevice) bool { return e.Serial == d.Key() })
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &iam.DeactivateMFADeviceOutput{}, count(c, devicesInUseCount, -1)
+}
+
+// release makes a device one that nobody uses.
+func release(c *service.Call, d *identity.MFADevice) error {
+	if d.Kind() == identity.SecurityKey {
+		identity.MFADevices.Delete(c.Tx, c.Account(), d.Key())
+		return count(c, securityKeysCount, -1)
+	}
+	return identity.MFADevices.Edit(c.Tx, func(d *identity.MFADevice) error {
+		d.Owner, d.Enabled = "", time.Time{}
+		return nil
+	}, c.Account(), d.Key())
 }
 
 // ResyncMFADevice finds out by two consecutive codes how far the clock of a device
@@ -143,9 +156,16 @@ func (s *Service) ResyncMFADevice(c *service.Call, in *iam.ResyncMFADeviceInput)
 	if err != nil {
 		return nil, err
 	}
-	d, err := findDeviceOf(c, who, *in.SerialNumber)
+	w, err := who.wearer(c)
 	if err != nil {
 		return nil, err
+	}
+	d, err := findDeviceOf(c, w, *in.SerialNumber)
+	if err != nil {
+		return nil, err
+	}
+	if d.Kind() == identity.SecurityKey { // which has no clock
+		return nil, orNoSuchDevice(store.ErrNotFound, *in.SerialNumber)
 	}
 	err = s.mfa.CheckPair(c.Tx, d, d.Owner, *in.AuthenticationCode1, *in.AuthenticationCode2, mfa.ResyncWindow, c.Now, wrongCodes)
 	if err != nil {
@@ -154,17 +174,30 @@ func (s *Service) ResyncMFADevice(c *service.Call, in *iam.ResyncMFADeviceInput)
 	return &iam.ResyncMFADeviceOutput{}, nil
 }
 
-// GetMFADevice describes a FIDO security key. There are none yet, and as on AWS it
-// knows no virtual devices.
+// GetMFADevice describes a FIDO security key of a user, by default the caller. As on
+// AWS it knows no other devices.
 func (s *Service) GetMFADevice(c *service.Call, in *iam.GetMFADeviceInput) (*iam.GetMFADeviceOutput, error) {
 	who, err := wearerOf(c, in.UserName)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := who.wearer(c); err != nil {
+	w, err := who.wearer(c)
+	if err != nil {
 		return nil, err
 	}
-	return nil, noSuchEntity("MFADevice with serial number %s doesn't exist.", *in.SerialNumber)
+	d, err := lookUpDevice(c, *in.SerialNumber)
+	if err == nil && (d.Owner != w.id || d.Kind() != identity.SecurityKey) {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return nil, orNoSuchEntity(err, "MFADevice with serial number %s doesn't exist.", *in.SerialNumber)
+	}
+	return &iam.GetMFADeviceOutput{
+		SerialNumber:   aws.String(d.Serial(c.Scope.Partition)),
+		UserName:       &w.name,
+		EnableDate:     shown(d.Enabled),
+		Certifications: d.Certifications,
+	}, nil
 }
 
 // ListMFADevices lists the devices of a user, by default the caller, in the order
@@ -183,7 +216,7 @@ func (s *Service) ListMFADevices(c *service.Call, in *iam.ListMFADevicesInput) (
 		for i, e := range w.devices[min(from, len(w.devices)):] {
 			entry := types.MFADevice{
 				EnableDate:   shown(e.Enabled),
-				SerialNumber: aws.String(serialIn(c.Scope, e.Serial)),
+				SerialNumber: aws.String(identity.SerialOf(c.Scope, e.Serial)),
 				UserName:     &w.name,
 			}
 			if !yield(strconv.Itoa(from+i+1), entry) {
@@ -198,12 +231,12 @@ func (s *Service) ListMFADevices(c *service.Call, in *iam.ListMFADevicesInput) (
 	return &iam.ListMFADevicesOutput{MFADevices: page.Items, IsTruncated: page.IsTruncated, Marker: page.Marker}, nil
 }
 
-// ListVirtualMFADevices lists the account's devices, with those who use them.
+// ListVirtualMFADevices lists the account's virtual devices, with those who use them.
 func (s *Service) ListVirtualMFADevices(c *service.Call, in *iam.ListVirtualMFADevicesInput) (*iam.ListVirtualMFADevicesOutput, error) {
 	page, err := service.Page(c, s.markers, in, func(after string, yield func(string, types.VirtualMFADevice) bool) error {
 		var lost error
 		err := identity.MFADevices.Scan(c.Reader, after, func(key store.Key, d *identity.MFADevice) bool {
-			if !hasStatus(d, in.AssignmentStatus) {
+			if d.Kind() != identity.VirtualDevice || !hasStatus(d, in.AssignmentStatus) {
 				return true
 			}
 			var entry types.VirtualMFADevice
@@ -222,20 +255,20 @@ func (s *Service) ListVirtualMFADevices(c *service.Call, in *iam.ListVirtualMFAD
 
 // DeleteVirtualMFADevice removes a device that nobody uses.
 func (s *Service) DeleteVirtualMFADevice(c *service.Call, in *iam.DeleteVirtualMFADeviceInput) (*iam.DeleteVirtualMFADeviceOutput, error) {
-	d, err := findDevice(c, *in.SerialNumber)
+	d, err := findVirtual(c, *in.SerialNumber)
 	if err != nil {
 		return nil, err
 	}
 	if d.Owner != "" {
 		return nil, deleteConflict("MFA VirtualDevice in use. Must deactivate first.")
 	}
-	identity.MFADevices.Delete(c.Tx, c.Account(), deviceKey(d))
+	identity.MFADevices.Delete(c.Tx, c.Account(), d.Key())
 	return &iam.DeleteVirtualMFADeviceOutput{}, count(c, devicesCount, -1)
 }
 
 // TagMFADevice puts tags on a device.
 func (s *Service) TagMFADevice(c *service.Call, in *iam.TagMFADeviceInput) (*iam.TagMFADeviceOutput, error) {
-	return &iam.TagMFADeviceOutput{}, editDevice(c, *in.SerialNumber, func(d *identity.MFADevice) (err error) {
+	return &iam.TagMFADeviceOutput{}, editVirtual(c, *in.SerialNumber, func(d *identity.MFADevice) (err error) {
 		d.Tags, err = s.setTags(d.Tags, in.Tags, exactCase)
 		return err
 	})
@@ -243,7 +276,7 @@ func (s *Service) TagMFADevice(c *service.Call, in *iam.TagMFADeviceInput) (*iam
 
 // UntagMFADevice takes tags from a device.
 func (s *Service) UntagMFADevice(c *service.Call, in *iam.UntagMFADeviceInput) (*iam.UntagMFADeviceOutput, error) {
-	return &iam.UntagMFADeviceOutput{}, editDevice(c, *in.SerialNumber, func(d *identity.MFADevice) error {
+	return &iam.UntagMFADeviceOutput{}, editVirtual(c, *in.SerialNumber, func(d *identity.MFADevice) error {
 		d.Tags = removeTags(d.Tags, in.TagKeys, exactCase)
 		return nil
 	})
@@ -251,7 +284,7 @@ func (s *Service) UntagMFADevice(c *service.Call, in *iam.UntagMFADeviceInput) (
 
 // ListMFADeviceTags lists the tags of a device.
 func (s *Service) ListMFADeviceTags(c *service.Call, in *iam.ListMFADeviceTagsInput) (*iam.ListMFADeviceTagsOutput, error) {
-	d, err := findDevice(c, *in.SerialNumber)
+	d, err := findVirtual(c, *in.SerialNumber)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +298,7 @@ func (s *Service) ListMFADeviceTags(c *service.Call, in *iam.ListMFADeviceTagsIn
 // deviceEntry is a device as ListVirtualMFADevices shows it.
 func deviceEntry(c *service.Call, d *identity.MFADevice) (types.VirtualMFADevice, error) {
 	entry := types.VirtualMFADevice{
-		SerialNumber: aws.String(d.ARN(c.Scope.Partition)),
+		SerialNumber: aws.String(d.Serial(c.Scope.Partition)),
 		EnableDate:   shown(d.Enabled),
 	}
 	switch d.Owner {
@@ -279,7 +312,7 @@ func deviceEntry(c *service.Call, d *identity.MFADevice) (types.VirtualMFADevice
 	default:
 		u, err := identity.UserByID(c.Reader, d.Owner)
 		if err != nil {
-			return entry, fmt.Errorf("user %s of MFA device %s: %w", d.Owner, deviceKey(d), err)
+			return entry, fmt.Errorf("user %s of MFA device %s: %w", d.Owner, d.Key(), err)
 		}
 		owner := userEntry(c, u)
 		entry.User = &owner
@@ -372,31 +405,33 @@ func refusedCodes(err error) error {
 	return invalidAuthenticationCode(refused.Message)
 }
 
-// deviceKey is a device's key in the table: identity.SerialKey of its serial number.
-func deviceKey(d *identity.MFADevice) string { return d.Path + d.Name }
-
-// serialIn is the serial number of the device with that key.
-func serialIn(scope arn.Scope, key string) string {
-	i := strings.LastIndexByte(key, '/') + 1
-	return scope.MFADevice(key[:i], key[i:])
+// lookUpDevice finds a device of the caller's account by serial number, or returns
+// store.ErrNotFound.
+func lookUpDevice(c *service.Call, serial string) (*identity.MFADevice, error) {
+	account, key, ok := identity.SerialKey(c.Scope.Account, serial)
+	if !ok || account != c.Scope.Account {
+		return nil, store.ErrNotFound
+	}
+	return identity.MFADevices.Get(c.Reader, c.Account(), key)
 }
 
-// findDevice finds a virtual device of the caller's account by serial number.
 func findDevice(c *service.Call, serial string) (*identity.MFADevice, error) {
-	account, key, ok := identity.SerialKey(serial)
-	if !ok || account != c.Scope.Account {
-		return nil, orNoSuchDevice(store.ErrNotFound, serial)
-	}
-	d, err := identity.MFADevices.Get(c.Reader, c.Account(), key)
+	d, err := lookUpDevice(c, serial)
 	return d, orNoSuchDevice(err, serial)
 }
 
-// findDeviceOf finds a device in use by that person.
-func findDeviceOf(c *service.Call, who person, serial string) (*identity.MFADevice, error) {
-	w, err := who.wearer(c)
-	if err != nil {
-		return nil, err
+// findVirtual finds a virtual device: only such a one is made, tagged and deleted by
+// operations.
+func findVirtual(c *service.Call, serial string) (*identity.MFADevice, error) {
+	d, err := findDevice(c, serial)
+	if err == nil && d.Kind() != identity.VirtualDevice {
+		return nil, orNoSuchDevice(store.ErrNotFound, serial)
 	}
+	return d, err
+}
+
+// findDeviceOf finds a device in use by that person.
+func findDeviceOf(c *service.Call, w wearer, serial string) (*identity.MFADevice, error) {
 	d, err := findDevice(c, serial)
 	if err == nil && d.Owner != w.id {
 		return nil, orNoSuchDevice(store.ErrNotFound, serial)
@@ -404,12 +439,12 @@ func findDeviceOf(c *service.Call, who person, serial string) (*identity.MFADevi
 	return d, err
 }
 
-func editDevice(c *service.Call, serial string, edit func(*identity.MFADevice) error) error {
-	d, err := findDevice(c, serial)
+func editVirtual(c *service.Call, serial string, edit func(*identity.MFADevice) error) error {
+	d, err := findVirtual(c, serial)
 	if err != nil {
 		return err
 	}
-	return identity.MFADevices.Edit(c.Tx, edit, c.Account(), deviceKey(d))
+	return identity.MFADevices.Edit(c.Tx, edit, c.Account(), d.Key())
 }
 
 func orNoSuchDevice(err error, serial string) error {
@@ -444,13 +479,13 @@ func onDevice[I any](get func(*I) *string) func(*service.Call, *I) ([]authz.Chec
 }
 
 func checkDevice(c *service.Call, serial string) (authz.Check, error) {
-	account, key, ok := identity.SerialKey(serial)
-	if !ok {
+	account, key, ok := identity.SerialKey(c.Scope.Account, serial)
+	if !ok || !strings.HasPrefix(key, "/") {
 		return authz.On("*"), nil // not the serial number of a virtual device
 	}
 	// The ARN is written anew: policies must see it as we write it, however a
 	// client spells the partition or region.
-	check := authz.On(serialIn(arn.Scope{Partition: c.Scope.Partition, Account: account}, key))
+	check := authz.On(identity.SerialOf(arn.Scope{Partition: c.Scope.Partition, Account: account}, key))
 	check.Account = account
 	if account != c.Scope.Account {
 		return check, nil

@@ -227,7 +227,7 @@ func (w *world) phone(owner *authn.Principal, name string) *device {
 	w.must(err)
 	d := &identity.MFADevice{Account: owner.Account, Name: name, Path: "/", Seed: sealed, Owner: owner.ID, Created: w.now, Enabled: w.now}
 	w.update(func(tx store.Tx) error { return identity.MFADevices.Put(tx, d, account, "/"+name) })
-	return &device{w: w, serial: d.ARN("aws"), seed: seed}
+	return &device{w: w, serial: d.Serial("aws"), seed: seed}
 }
 
 // code is what the phone shows, offset steps from now.
