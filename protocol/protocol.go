@@ -43,8 +43,9 @@ const HeaderRequestID = "X-Amzn-Requestid"
 // protocol. (X-Amzn-ErrorType belongs to restJson: neither protocol here sends
 // the error code outside the body.)
 func (p Protocol) SetHeader(h http.Header, requestID string) {
-	h.Set("Content-Type", p.ContentType())
-	h.Set(HeaderRequestID, requestID)
+	values := [...]string{p.ContentType(), requestID} // Header.Set would make a slice of each
+	h["Content-Type"] = values[0:1:1]
+	h[HeaderRequestID] = values[1:2:2]
 }
 
 // AppendError appends the error body of the protocol to dst. The namespace is

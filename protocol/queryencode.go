@@ -190,6 +190,14 @@ func appendIndent(dst []byte, depth int) []byte {
 	return append(dst, spaces[:2*depth]...)
 }
 
+// plain are the bytes that stand for themselves in XML.
+var plain = func() (t [256]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		t[c] = c != '&' && c != '<' && c != '>' && c != '"'
+	}
+	return t
+}()
+
 // appendText appends s as XML character data. A carriage return is written as a
 // reference, because parsers turn a plain one into a line feed. What XML 1.0
 // cannot express at all (most control characters, U+FFFE, U+FFFF, bytes that are
@@ -200,7 +208,7 @@ func appendText(dst []byte, s string) []byte {
 	done := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c < utf8.RuneSelf && c >= ' ' && c != '&' && c != '<' && c != '>' && c != '"' {
+		if plain[c] {
 			i++
 			continue
 		}

@@ -86,6 +86,43 @@ func TestGroupCommit(t *testing.T) {
 	})
 }
 
+// Behind a crowd the committer waits for it to come again; behind a few it does not.
+func TestCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &slow{commit: func(*Batch) error { time.Sleep(time.Second); return nil }}
+		e := newEngine(disk)
+		// together writes n records while the commit of another one is under way, so that
+		// they share a batch, and then a last one, whose commit it times.
+		together := func(name string, n int) time.Duration {
+			var wg sync.WaitGroup
+			wg.Go(func() { write(e, name+" first") })
+			synctest.Wait()
+			for i := range n {
+				wg.Go(func() { write(e, fmt.Sprint(name, i)) })
+			}
+			wg.Wait()
+			begin := time.Now()
+			if err := write(e, name+" last"); err != nil {
+				t.Error(err)
+			}
+			return time.Since(begin)
+		}
+		if took := together("few", crowd-1); took != time.Second {
+			t.Errorf("behind %d the next commit took %v", crowd-1, took)
+		}
+		if took := together("crowd", crowd); took != time.Second+company {
+			t.Errorf("behind %d the next commit took %v", crowd, took)
+		}
+		begin := time.Now()
+		if err := write(e, "alone"); err != nil || time.Since(begin) != time.Second {
+			t.Errorf("behind one: %v after %v", err, time.Since(begin))
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A closure sees the writes before it, durable or not; readers see only what is durable.
 func TestVisibility(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
