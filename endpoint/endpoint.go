@@ -55,8 +55,8 @@ type Handler struct {
 	Region string
 	// Observe is told about every answer, for metrics.
 	Observe func(service, operation string, status int, took time.Duration)
-	// Used is told that a long-term key or a role was used. It must not block.
-	Used func(id, service, region string, at time.Time)
+	// Used is told who called what, whether or not they may. It must not block.
+	Used func(p *authn.Principal, service, action, region string, at time.Time)
 
 	buffers sync.Pool // of *[]byte, for answers
 }
@@ -158,6 +158,9 @@ func (h *Handler) finish(w http.ResponseWriter, x *exchange) {
 			x.err = unavailable(err)
 			body = h.errorBody(x)
 		}
+	}
+	if h.Used != nil && x.call.Principal != nil && x.op != nil {
+		h.Used(x.call.Principal, x.service.SigningName, x.op.Name, x.env.Region, x.now)
 	}
 	status := h.respond(w, x, body)
 	if h.Observe != nil {
@@ -295,7 +298,6 @@ func (h *Handler) perform(x *exchange) error {
 			return unavailable(err)
 		}
 		x.recorded = true
-		h.used(x)
 		return refusal
 	}
 	err := h.Store.View(x.ctx, func(r store.Reader) error {
@@ -323,7 +325,6 @@ func (h *Handler) perform(x *exchange) error {
 		return unavailable(err)
 	}
 	x.recorded = true
-	h.used(x)
 	return nil
 }
 
@@ -415,20 +416,6 @@ func (h *Handler) describe(x *exchange, err error) {
 	}
 	body := h.bodyOf(x, err)
 	e.SetError(err, body.Code, body.Message)
-}
-
-// used notes that a long-term key or a role did something.
-func (h *Handler) used(x *exchange) {
-	if h.Used == nil {
-		return
-	}
-	p := x.call.Principal
-	switch {
-	case p.Kind == authn.AssumedRole:
-		h.Used(p.ID, x.service.SigningName, x.env.Region, x.now)
-	case p.Session == nil && p.AccessKeyID != "":
-		h.Used(p.AccessKeyID, x.service.SigningName, x.env.Region, x.now)
-	}
 }
 
 // unavailable turns trouble with the store into an answer that says so and that

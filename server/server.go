@@ -72,6 +72,7 @@ type Server struct {
 	usage    *usage
 	metrics  *metrics
 	services *endpoint.Services
+	actions  map[string][]string // the operations of each service
 
 	listener net.Listener
 	admin    net.Listener
@@ -164,6 +165,8 @@ func (s *Server) makeServices() error {
 		Managed:   s.managed,
 		Authz:     s.authz,
 		Limits:    s.config.Limits,
+		JobKey:    s.key("access report jobs"),
+		Actions:   func(namespace string) []string { return s.actions[namespace] },
 	})
 	return err
 }
@@ -199,7 +202,14 @@ func (s *Server) wire() error {
 		return err
 	}
 	s.usage = newUsage(s.store, s.log)
-	s.services, err = endpoint.NewServices(s.sets(), constraints)
+	sets := s.sets()
+	s.actions = make(map[string][]string)
+	for _, set := range sets {
+		for _, op := range set.Operations {
+			s.actions[set.ActionPrefix] = append(s.actions[set.ActionPrefix], op.Name)
+		}
+	}
+	s.services, err = endpoint.NewServices(sets, constraints)
 	if err != nil {
 		return err
 	}

@@ -4,45 +4,78 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/store"
 )
 
 // How finely the last use of a key or role is kept. AWS's own reports have 15
-// minutes; a minute costs little and answers "is it still in use?" sooner.
+// minutes; a minute costs little and answers "is it still in use?" sooner. What
+// someone used of a service is kept as finely as AWS does.
 const (
-	usageGrain = time.Minute
-	usageFlush = 100 * time.Millisecond
+	usageGrain    = time.Minute
+	activityGrain = 15 * time.Minute
+	usageFlush    = 100 * time.Millisecond
 	// maxPendingUses bounds the memory of uses not written yet. A use beyond it
 	// is dropped: the next one, a grain later, is noted.
 	maxPendingUses = 10_000
+	// maxNotedCalls bounds the memory of the calls that need not be written again
+	// soon. If it does not hold all, the record is looked at instead.
+	maxNotedCalls = 50_000
 )
 
-// usage notes when access keys and roles were last used. It is apart from the
-// audit trail, which has every use; losing the newest note in a crash loses
-// nothing that the trail does not hold.
+// usage notes when access keys and roles were last used, and what users and roles
+// last called. It is apart from the audit trail, which has every use; losing the
+// newest note in a crash loses nothing that the trail does not hold.
 type usage struct {
 	store store.Store
 	log   *slog.Logger
 
-	mu      sync.Mutex
-	noted   map[string]identity.LastUse // what was last written, per id
-	pending map[string]identity.LastUse
+	mu    sync.Mutex
+	noted map[string]identity.LastUse // what was last written, per id
+	calls map[call]moment             // likewise, per call
+	// What is to be written.
+	pending      map[string]identity.LastUse
+	pendingCalls map[call]moment
+}
+
+// call is an action that a user or role called.
+type call struct{ id, service, action string }
+
+type moment struct {
+	at     time.Time
+	region string
 }
 
 func newUsage(st store.Store, log *slog.Logger) *usage {
-	return &usage{store: st, log: log, noted: make(map[string]identity.LastUse), pending: make(map[string]identity.LastUse)}
+	u := &usage{store: st, log: log}
+	u.Reset()
+	return u
 }
 
-// Note remembers a use; it never blocks on the store.
-func (u *usage) Note(id, service, region string, at time.Time) {
-	use := identity.LastUse{At: at.Truncate(time.Second), Service: service, Region: region}
+// Note remembers a call; it never blocks on the store.
+func (u *usage) Note(p *authn.Principal, service, action, region string, at time.Time) {
+	at = at.Truncate(time.Second)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if last, ok := u.noted[id]; ok && last.Service == service && last.Region == region && at.Sub(last.At).Abs() < usageGrain {
+	switch {
+	case p.Kind == authn.AssumedRole:
+		u.noteUse(p.ID, identity.LastUse{At: at, Service: service, Region: region})
+	case p.Session == nil && p.AccessKeyID != "":
+		u.noteUse(p.AccessKeyID, identity.LastUse{At: at, Service: service, Region: region})
+	}
+	switch p.Kind {
+	case authn.User, authn.AssumedRole, authn.FederatedUser:
+		u.noteCall(call{p.ID, service, action}, moment{at, region})
+	}
+}
+
+func (u *usage) noteUse(id string, use identity.LastUse) {
+	if last, ok := u.noted[id]; ok && last.Service == use.Service && last.Region == use.Region && use.At.Sub(last.At).Abs() < usageGrain {
 		return
 	}
 	if len(u.pending) >= maxPendingUses {
@@ -52,6 +85,19 @@ func (u *usage) Note(id, service, region string, at time.Time) {
 		clear(u.noted)
 	}
 	u.noted[id], u.pending[id] = use, use
+}
+
+func (u *usage) noteCall(c call, m moment) {
+	if last, ok := u.calls[c]; ok && last.region == m.region && m.at.Sub(last.at).Abs() < activityGrain {
+		return
+	}
+	if len(u.pendingCalls) >= maxPendingUses {
+		return
+	}
+	if len(u.calls) >= maxNotedCalls {
+		clear(u.calls)
+	}
+	u.calls[c], u.pendingCalls[c] = m, m
 }
 
 // Run writes what was noted until the context ends.
@@ -71,12 +117,12 @@ func (u *usage) Run(ctx context.Context) {
 
 func (u *usage) flush(ctx context.Context) {
 	u.mu.Lock()
-	if len(u.pending) == 0 {
+	uses, calls := u.pending, u.pendingCalls
+	if len(uses) == 0 && len(calls) == 0 {
 		u.mu.Unlock()
 		return
 	}
-	uses := u.pending
-	u.pending = make(map[string]identity.LastUse)
+	u.pending, u.pendingCalls = make(map[string]identity.LastUse), make(map[call]moment)
 	u.mu.Unlock()
 	err := u.store.Update(ctx, func(tx store.Tx) error {
 		for id, use := range uses {
@@ -87,7 +133,7 @@ func (u *usage) flush(ctx context.Context) {
 				return err
 			}
 		}
-		return nil
+		return writeCalls(tx, calls)
 	})
 	if err == nil {
 		return
@@ -100,12 +146,50 @@ func (u *usage) flush(ctx context.Context) {
 	for id := range uses {
 		delete(u.noted, id) // the next use is noted again
 	}
+	for c := range calls {
+		delete(u.calls, c)
+	}
+}
+
+// writeCalls enters calls in the records, each of which is written once.
+func writeCalls(tx store.Tx, calls map[call]moment) error {
+	type place struct{ id, service string }
+	grouped := make(map[place][]identity.ActionUse)
+	for c, m := range calls {
+		at := place{c.id, c.service}
+		grouped[at] = append(grouped[at], identity.ActionUse{Name: c.action, At: m.at, Region: m.region})
+	}
+	for at, uses := range grouped {
+		if !identity.Entities.Has(tx, at.id) {
+			continue // deleted meanwhile
+		}
+		activity := new(identity.Activity)
+		old, err := identity.Activities.Get(tx, at.id, at.service)
+		switch {
+		case err == nil:
+			*activity = *old
+			activity.Actions = slices.Clone(old.Actions)
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+		changed := false
+		for _, use := range uses {
+			changed = activity.Note(use, activityGrain) || changed
+		}
+		if !changed {
+			continue
+		}
+		if err := identity.Activities.Put(tx, activity, at.id, at.service); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Reset forgets everything, for the development reset.
 func (u *usage) Reset() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	clear(u.noted)
-	clear(u.pending)
+	u.noted, u.calls = make(map[string]identity.LastUse), make(map[call]moment)
+	u.pending, u.pendingCalls = make(map[string]identity.LastUse), make(map[call]moment)
 }

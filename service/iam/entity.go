@@ -9,6 +9,7 @@ import (
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/store"
 )
 
 // What users, groups, roles, policies and instance profiles have in common.
@@ -49,6 +50,10 @@ func forget(c *service.Call, id string) {
 	identity.Entities.Delete(c.Tx, id)
 	identity.Revocations.Delete(c.Tx, id)
 	identity.LastUses.Delete(c.Tx, id)
+	c.Tx.Scan(store.Prefix(identity.Activities.Kind, id), "", func(key store.Key, _ *store.Item) bool {
+		c.Tx.Delete(key)
+		return true
+	})
 	authn.ForgetFailures(c.Tx, authn.PurposeMFA, id)
 	authn.ForgetFailures(c.Tx, authn.PurposePassword, id)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -71,6 +72,13 @@ func newWorld(t testing.TB) *world {
 		Passwords: password.NewHasher(password.Cost{Memory: 16, Time: 1, Threads: 1}, 2),
 		Managed:   managed,
 		Authz:     w.authz,
+		JobKey:    []byte("another key"),
+		Actions: func(namespace string) (names []string) {
+			if namespace == "iam" {
+				names = slices.Sorted(maps.Keys(w.ops))
+			}
+			return names
+		},
 	})
 	w.must(err)
 	w.ops = make(map[string]service.Operation)
@@ -542,6 +550,12 @@ func (i *inventory) check() {
 	scan(i, identity.Aliases, func(key store.Key, a *identity.Alias) {
 		if string(a.Account) == i.account {
 			i.have["alias "+key.Last()] = ""
+		}
+	})
+
+	scan(i, identity.Activities, func(key store.Key, _ *identity.Activity) {
+		if id := key.Parts()[0]; !identity.Entities.Has(i.r, id) {
+			i.t.Errorf("the activity of %s is left over", id)
 		}
 	})
 

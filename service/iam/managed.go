@@ -179,6 +179,11 @@ func attachmentsOf(c *service.Call, key string, usage identity.Usage) store.Key 
 	return store.Prefix(identity.Attachments.Kind, c.Account(), key, string(usage))
 }
 
+// byAWS tells whether AWS manages the policy.
+func (m *managedPolicy) byAWS() bool {
+	return strings.HasPrefix(m.key, "arn:"+string(canonicalPartition)+":iam::"+awsOwner+":")
+}
+
 func (m *managedPolicy) defaultVersion() *policyVersion {
 	for i := range m.versions {
 		if m.versions[i].isDefault {

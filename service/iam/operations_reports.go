@@ -11,5 +11,9 @@ func (s *Service) reportOperations() []service.Operation {
 	return []service.Operation{
 		service.Op("GenerateCredentialReport", write, s.GenerateCredentialReport, onAccount[iam.GenerateCredentialReportInput], service.Before(s.prepareCredentialReport), service.RecordedAs[iam.GenerateCredentialReportInput](true)),
 		service.Op("GetCredentialReport", read, s.GetCredentialReport, onAccount[iam.GetCredentialReportInput]),
+
+		service.Op("GenerateServiceLastAccessedDetails", read, s.GenerateServiceLastAccessedDetails, s.mayGenerateServiceLastAccessedDetails),
+		service.Op("GetServiceLastAccessedDetails", read, s.GetServiceLastAccessedDetails, onAccount[iam.GetServiceLastAccessedDetailsInput]),
+		service.Op("GetServiceLastAccessedDetailsWithEntities", read, s.GetServiceLastAccessedDetailsWithEntities, onAccount[iam.GetServiceLastAccessedDetailsWithEntitiesInput]),
 	}
 }

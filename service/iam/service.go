@@ -27,6 +27,10 @@ type Config struct {
 	Managed   *awsmanaged.Catalogue // the policies that AWS manages
 	Authz     *authz.Authorizer     // gathers policies for the simulator
 	Limits    Limits                // the zero value means DefaultLimits
+	JobKey    []byte                // enciphers the ids of reports on what was last accessed
+	// Actions names the actions of a service that are offered here, of which reports
+	// tell who called them. It is not asked before the first request.
+	Actions func(namespace string) []string
 }
 
 // Service is IAM. It holds no state of its own, but which reports are being made:
@@ -41,11 +45,18 @@ type Service struct {
 	selfService *policy.Set
 	limits      Limits
 	reporting   *reporting
+	jobs        accessJobs
+	actions     func(namespace string) []string
+	namespaces  []namespace
 }
 
 // New builds the service.
 func New(cfg Config) (*Service, error) {
 	selfService, err := compileSelfService()
+	if err != nil {
+		return nil, err
+	}
+	namespaces, err := parseNamespaces(namespaceList)
 	if err != nil {
 		return nil, err
 	}
@@ -62,5 +73,8 @@ func New(cfg Config) (*Service, error) {
 		selfService: selfService,
 		limits:      cfg.Limits,
 		reporting:   newReporting(),
+		jobs:        accessJobs{key: cfg.JobKey},
+		actions:     cfg.Actions,
+		namespaces:  namespaces,
 	}, nil
 }

@@ -144,6 +144,15 @@ func onDevice(more ...string) sample {
 
 func nothing(*world, string) []string { return nil }
 
+// job begins a report of the administrator's.
+func job(more ...string) sample {
+	return func(w *world, _ string) []string {
+		policy := w.policy(allow("a:b"))
+		r := w.ok(w.iam(w.admin, "GenerateServiceLastAccessedDetails", "Arn", policy))
+		return append([]string{"JobId", r.field("JobId")}, more...)
+	}
+}
+
 // attached attaches a policy to an entity first.
 func attached(operation string, of sample) sample {
 	return func(w *world, caller string) []string {
@@ -347,6 +356,11 @@ var samples = map[string]sample{
 	"iam:ListInstanceProfileTags":  onProfile(),
 	"iam:GetAccountSummary":        nothing,
 	"iam:GenerateCredentialReport": nothing,
+	"iam:GenerateServiceLastAccessedDetails": func(w *world, _ string) []string {
+		return []string{"Arn", w.policy(allow("a:b"))}
+	},
+	"iam:GetServiceLastAccessedDetails":             job(),
+	"iam:GetServiceLastAccessedDetailsWithEntities": job("ServiceNamespace", "s3"),
 	"iam:GetCredentialReport": func(w *world, _ string) []string {
 		w.ok(w.iam(w.admin, "GenerateCredentialReport"))
 		return nil
@@ -542,6 +556,9 @@ var missing = map[string]string{
 	"iam:SendDelegationToken":                           "NoSuchEntity",
 	"iam:GetHumanReadableSummary":                       "NoSuchEntity",
 	"sts:AssumeRoot":                                    "AccessDenied",
+	// A report is nobody's but of whom it was made for.
+	"iam:GetServiceLastAccessedDetails":             "NoSuchEntity",
+	"iam:GetServiceLastAccessedDetailsWithEntities": "NoSuchEntity",
 }
 
 // call performs an operation of any service with query parameters.
