@@ -72,6 +72,9 @@ func TestGroupCommit(t *testing.T) {
 					t.Error(err)
 				}
 			})
+			if i == 0 {
+				synctest.Wait() // its commit is under way
+			}
 		}
 		wg.Wait()
 		if took := time.Since(begin); took != 2*time.Second {
