@@ -5,7 +5,7 @@
 //
 // Each is a file below data, at the path and under the name of its ARN:
 // data/job-function/Billing.json is arn:aws:iam::aws:policy/job-function/Billing.
-// To add a policy, add a file. Documents are AWS's own, as of the "updated" of each,
+// To add a policy, add a file; gen brings all of them up to date. Documents are AWS's own, as of the "updated" of each,
 // except where the file says "approximation": then ours is the least that the name
 // promises. There are some 1,500 and a request names one or two, so a file is read
 // when its policy is first asked for.

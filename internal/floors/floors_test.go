@@ -17,7 +17,7 @@ import (
 var floors = [][]string{
 	{"arn", "internal/cache", "internal/strict", "internal/password", "internal/certificate", "internal/sshkey", "keyring"},
 	{"internal/samlx", "policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
-	{"constraint/gen"},
+	{"constraint/gen", "awsmanaged/gen"},
 	{"store"},
 	{"store/internal/..."},
 	{"store/memory", "store/sqlite"},
