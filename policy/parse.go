@@ -28,6 +28,7 @@ const (
 	msgPrincipal        = "Policy document should not specify a principal."
 	msgNoPrincipal      = "Missing required field Principal"
 	msgInvalidPrincipal = `Invalid principal in policy: "%s":"%s"`
+	msgFederated        = "Federated principals must be valid domain names or SAML metadata ARNs"
 	msgProhibited       = "Has prohibited field %s."
 	msgTrustActions     = "Trust Policy statement actions can only be sts:AssumeRole, sts:AssumeRoleWithSAML,  and sts:AssumeRoleWithWebIdentity"
 	version2008         = "2008-10-17"
@@ -312,6 +313,9 @@ func (p *parser) principals(d *draft, s *statement) *SyntaxError {
 			entry, ok := newPrincipal(typ.name, n.text)
 			if !ok || p.kind == TrustPolicy && entry.kind == CanonicalUserPrincipal {
 				message := fmt.Sprintf(msgInvalidPrincipal, strings.ToUpper(typ.name), n.text)
+				if typ.name == "Federated" && !isHostName(n.text) {
+					message = msgFederated
+				}
 				return p.fail(n, message, "this is not the ARN or name of a principal")
 			}
 			if p.kind == ResourceControlPolicy && entry.kind != AnyPrincipal {

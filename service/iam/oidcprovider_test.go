@@ -90,6 +90,26 @@ func TestOIDCProvider(t *testing.T) {
 	w.consistent(t)
 }
 
+// A trust policy may name providers that do not exist, but nothing that is none.
+func TestTrustingProviders(t *testing.T) {
+	w := newWorld(t)
+	oidc, saml := w.oidc(githubURL), w.saml("corp")
+	trust := func(provider, action string) *iam.CreateRoleInput {
+		document := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":%q},"Action":%q}}`, provider, action)
+		name := "r" + fmt.Sprint(len(do(w.root(), w.iam.ListRoles, &iam.ListRolesInput{}).Roles))
+		return &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &document}
+	}
+	do(w.root(), w.iam.CreateRole, trust(oidc, "sts:AssumeRoleWithWebIdentity"))
+	do(w.root(), w.iam.CreateRole, trust(saml, "sts:AssumeRoleWithSAML"))
+	do(w.root(), w.iam.CreateRole, trust(oidc+"/later", "sts:AssumeRoleWithWebIdentity"))
+	do(w.root(), w.iam.CreateRole, trust("accounts.google.com", "sts:AssumeRoleWithWebIdentity"))
+	refused(w.root(), w.iam.CreateRole, trust(githubURL, "sts:AssumeRoleWithWebIdentity"), "MalformedPolicyDocument", "Federated principals must be valid domain names or SAML metadata ARNs")
+	// Whoever trusts it, a provider can be deleted.
+	do(w.root(), w.iam.DeleteOpenIDConnectProvider, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &oidc})
+	do(w.root(), w.iam.DeleteSAMLProvider, &iam.DeleteSAMLProviderInput{SAMLProviderArn: &saml})
+	w.consistent(t)
+}
+
 func TestOIDCProviderURLs(t *testing.T) {
 	w := newWorld(t)
 	const invalid, odd = "ValidationError Invalid Open ID Connect Provider URL", "InvalidInput Invalid Open ID Connect Provider URL."

@@ -6,10 +6,15 @@ package sdk_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/url"
 	"strings"
 	"testing"
@@ -240,4 +245,26 @@ func TestTypedErrors(t *testing.T) {
 	}
 	_, err = sts.NewFromConfig(l.Config()).AssumeRoot(t.Context(), &sts.AssumeRootInput{TargetPrincipal: aws.String("111122223333"), TaskPolicyArn: &ststypes.PolicyDescriptorType{Arn: aws.String("arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials")}})
 	refused(t, err, "InvalidAction")
+}
+
+// Metadata come back as they were sent, whatever white space and letters are in them:
+// Terraform compares them with the file that it has.
+func TestSAMLMetadataByteForByte(t *testing.T) {
+	s := story{lanyardtest.New(t), t}
+	admin := iam.NewFromConfig(s.Config())
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Unix(1<<32, 0)}
+	der := must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))(t)
+	document := "\ufeff<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<!-- \r \t \u00fc\u2603\U0001f511 \"'&<> ]]> -->\n" +
+		"<EntityDescriptor  xmlns='urn:oasis:names:tc:SAML:2.0:metadata'\r\n entityID=\"https://idp.example.com/?a=1&amp;b=&#xFC;\"><IDPSSODescriptor>" +
+		"<KeyDescriptor><KeyInfo xmlns='http://www.w3.org/2000/09/xmldsig#'><X509Data><X509Certificate>\r\n" + base64.StdEncoding.EncodeToString(der) +
+		"\r\n</X509Certificate></X509Data></KeyInfo></KeyDescriptor></IDPSSODescriptor>" + strings.Repeat("  \r\n", 200) + "</EntityDescriptor>\r\n \n"
+	made := must(admin.CreateSAMLProvider(t.Context(), &iam.CreateSAMLProviderInput{Name: aws.String("corp"), SAMLMetadataDocument: &document}))(t)
+	got := must(admin.GetSAMLProvider(t.Context(), &iam.GetSAMLProviderInput{SAMLProviderArn: made.SAMLProviderArn}))(t)
+	if *got.SAMLMetadataDocument != document {
+		t.Errorf("sent\n%q\ngot\n%q", document, *got.SAMLMetadataDocument)
+	}
 }
