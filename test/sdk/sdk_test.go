@@ -243,7 +243,7 @@ func TestTypedErrors(t *testing.T) {
 	if _, ok := errors.AsType[*ststypes.InvalidAuthorizationMessageException](err); !ok {
 		t.Errorf("%v is no InvalidAuthorizationMessageException", err)
 	}
-	_, err = sts.NewFromConfig(l.Config()).AssumeRoot(t.Context(), &sts.AssumeRootInput{TargetPrincipal: aws.String("111122223333"), TaskPolicyArn: &ststypes.PolicyDescriptorType{Arn: aws.String("arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials")}})
+	_, err = sts.NewFromConfig(l.Config()).GetDelegatedAccessToken(t.Context(), &sts.GetDelegatedAccessTokenInput{TradeInToken: aws.String("token")})
 	refused(t, err, "InvalidAction")
 }
 

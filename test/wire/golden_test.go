@@ -110,7 +110,7 @@ func TestGoldenErrors(t *testing.T) {
 		{"query: no such entity", bent(w.form(versionIAM, "GetUser", "UserName", "absent"), signature{by: w.admin, service: "iam"})},
 		{"query: malformed policy", bent(w.form(versionIAM, "CreatePolicy", "PolicyName", "p", "PolicyDocument", "{"), signature{by: w.admin, service: "iam"})},
 		{"query: unknown operation", bent(w.form(versionIAM, "MakeTea"), signature{by: w.admin, service: "iam"})},
-		{"query: operation to come", bent(w.form(versionSTS, "AssumeRoot"), signature{by: w.admin, service: "sts"})},
+		{"query: operation to come", bent(w.form(versionSTS, "GetDelegatedAccessToken"), signature{by: w.admin, service: "sts"})},
 		{"query: unknown version", bent(w.form("2001-01-01", "ListUsers"), signature{by: w.admin, service: "iam"})},
 		{"query: no action", bent(w.post("Version="+versionIAM), signature{by: w.admin, service: "iam"})},
 		{"query: parameter twice", bent(w.post("Action=ListUsers&Version="+versionIAM+"&Marker=a&Marker=b"), signature{by: w.admin, service: "iam"})},
