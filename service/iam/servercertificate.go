@@ -182,16 +182,16 @@ func toServerCertificate(c *service.Call, cert *identity.ServerCertificate) *typ
 // checking the signatures of a chain takes milliseconds. What is wrong with it is
 // said by the handler.
 type examinedCertificate struct {
-	body, key, chain string // in unixLines
+	body, key, chain string // as trimmedPEM makes them
 	cert             *certificate.Certificate
 	refusal          error
 }
 
 func prepareServerCertificate(c *service.Call, in *iam.UploadServerCertificateInput) error {
 	found := &examinedCertificate{
-		body:  unixLines(*in.CertificateBody),
-		key:   unixLines(*in.PrivateKey),
-		chain: unixLines(aws.ToString(in.CertificateChain)),
+		body:  trimmedPEM(*in.CertificateBody),
+		key:   trimmedPEM(*in.PrivateKey),
+		chain: trimmedPEM(aws.ToString(in.CertificateChain)),
 	}
 	found.refusal = found.examine(c)
 	c.Keep(found)
@@ -250,8 +250,14 @@ func refusedChain(err error) error {
 	return nil
 }
 
-// unixLines is a text in PEM as it is kept: as it was sent, but with the line ends
-// of Unix, which is what XML would make of others in the answer anyway.
+// trimmedPEM is a text in PEM as it is kept of a server certificate: as it was sent,
+// but with the line ends of Unix and without white space around it. AWS must do the
+// same: Terraform compares what it reads back with the trimmed text of the file. That
+// of a signing certificate it compares with the text itself.
+func trimmedPEM(text string) string { return strings.TrimSpace(unixLines(text)) }
+
+// unixLines gives a text the line ends of Unix, which is what XML would make of others
+// in the answer anyway.
 func unixLines(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 }

@@ -103,7 +103,7 @@ func TestServerCertificateLife(t *testing.T) {
 		return do(root, w.iam.GetServerCertificate, &iam.GetServerCertificateInput{ServerCertificateName: &name}).ServerCertificate
 	}
 	got := get("WEB")
-	if *got.CertificateBody != leaf.pem || *got.CertificateChain != ca.pem {
+	if *got.CertificateBody != strings.TrimSpace(leaf.pem) || *got.CertificateChain != strings.TrimSpace(ca.pem) {
 		t.Error("body or chain is not what was sent")
 	}
 	if asJSON(got.ServerCertificateMetadata) != asJSON(meta) || asJSON(got.Tags) != asJSON(tags("team=web")) {
@@ -123,7 +123,7 @@ func TestServerCertificateLife(t *testing.T) {
 	}
 	w.consistent(t)
 	place := identity.ServerCertificates.Key(string(ours), "shop")
-	if key, err := w.ring.Open(keyring.PrivateKeys, string(place), w.certificateRecord("shop").PrivateKey); err != nil || string(key) != leaf.key {
+	if key, err := w.ring.Open(keyring.PrivateKeys, string(place), w.certificateRecord("shop").PrivateKey); err != nil || string(key) != strings.TrimSpace(leaf.key) {
 		t.Errorf("the key after the renaming: %v", err)
 	}
 	do(root, w.iam.UpdateServerCertificate, rename("shop", aws.String("SHOP"), nil)) // another case alone
@@ -215,7 +215,8 @@ func TestServerCertificatesThatAreRefused(t *testing.T) {
 	}
 }
 
-// Line ends become those of Unix; nothing else of what was sent is changed.
+// Line ends become those of Unix, and white space around is dropped; nothing else of
+// what was sent is changed.
 func TestServerCertificateBodyIsKept(t *testing.T) {
 	w := newWorld(t)
 	ca := w.forge("ca", 90, nil)
@@ -232,7 +233,7 @@ func TestServerCertificateBodyIsKept(t *testing.T) {
 			request.CertificateChain = aws.String(strings.ReplaceAll(in[1], "\n", end))
 			do(w.root(), w.iam.UploadServerCertificate, request)
 			got := do(w.root(), w.iam.GetServerCertificate, &iam.GetServerCertificateInput{ServerCertificateName: &name}).ServerCertificate
-			if *got.CertificateBody != in[0] || *got.CertificateChain != in[1] {
+			if *got.CertificateBody != strings.TrimSpace(leaf.pem) || *got.CertificateChain != strings.TrimSpace(ca.pem) {
 				t.Errorf("%s: body %q, chain %q", name, *got.CertificateBody, *got.CertificateChain)
 			}
 		}
