@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,8 +59,10 @@ type Config struct {
 	AccessKey string
 	// Retention is how long the trail is kept.
 	Retention time.Duration
-	// Limits are IAM's quotas; the zero value means AWS's defaults.
+	// Limits are IAM's quotas; the zero value means AWS's defaults. Quotas sets some
+	// of them, as "NAME=NUMBER", by the names that AWS's messages have.
 	Limits iam.Limits
+	Quotas []string
 	// Drain is how long a stopping server waits for requests under way.
 	Drain time.Duration
 
@@ -91,6 +94,9 @@ func (c *Config) Validate() error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if err := c.setQuotas(); err != nil {
+		return err
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("TLS needs both a certificate file and a key file")
 	}
@@ -120,6 +126,24 @@ func (c *Config) Validate() error {
 	}
 	if !loopback && c.TLSCert == "" && !c.PlainHTTP {
 		return fmt.Errorf("%s is not loopback: give --tls-cert and --tls-key, or say --plain-http if a proxy in front speaks TLS", c.Listen)
+	}
+	return nil
+}
+
+// setQuotas brings Quotas into Limits.
+func (c *Config) setQuotas() error {
+	if len(c.Quotas) > 0 && c.Limits == (iam.Limits{}) {
+		c.Limits = iam.DefaultLimits()
+	}
+	for _, q := range c.Quotas {
+		name, number, ok := strings.Cut(q, "=")
+		n, err := strconv.Atoi(number)
+		if !ok || err != nil {
+			return fmt.Errorf("a quota is written NAME=NUMBER, for example UsersPerAccount=10000, and not %q", q)
+		}
+		if err := c.Limits.Set(name, n); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -155,6 +155,7 @@ certificates again, SIGUSR1 writes the goroutines to standard error.`,
 	f.StringVar(&c.TLSKey, "tls-key", "", "private key `file` (PEM)")
 	f.BoolVar(&c.PlainHTTP, "plain-http", false, "allow HTTP beyond loopback: a proxy in front speaks TLS")
 	f.IntVar(&days, "retention-days", 90, "how many `days` the trail is kept")
+	f.StringSliceVar(&c.Quotas, "quota", nil, "quota of IAM, as `NAME=NUMBER`; may be repeated (default AWS's)")
 	f.StringVar(&logLevel, "log-level", "info", "`level`: debug, info, warn or error")
 	p.dataFlag(cmd)
 	p.sealKeyFlag(cmd)
