@@ -9,11 +9,19 @@ package arn
 import (
 	"errors"
 	"strings"
+	"unique"
 )
 
 // AccountID is the id of an AWS account: exactly twelve decimal digits. Leading
 // zeros count, so it is never a number.
 type AccountID string
+
+// UnmarshalText reads an id that was checked before. There are few accounts and many
+// records that name one: they share the text.
+func (a *AccountID) UnmarshalText(text []byte) error {
+	*a = AccountID(unique.Make(string(text)).Value())
+	return nil
+}
 
 // ParseAccountID checks that s is an account id.
 func ParseAccountID(s string) (AccountID, error) {

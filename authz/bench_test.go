@@ -68,8 +68,7 @@ func (w *world) loadRoles(n int) {
 		if err := identity.Entities.Put(tx, &identity.Entity{Account: home, Type: identity.TypeRole, Name: name}, r.ID); err != nil {
 			return err
 		}
-		attachment := identity.Attachment{Name: name}
-		return identity.Attachments.Put(tx, &attachment, string(home), r.Attached[0], string(identity.AsPermissions), string(identity.TypeRole), r.ID)
+		return identity.Attachments.Put(tx, &identity.Attachment{}, string(home), r.Attached[0], string(identity.AsPermissions), string(identity.TypeRole), r.ID)
 	}
 	const perTransaction = 1000
 	for i := 0; i < n; i += perTransaction {

@@ -219,10 +219,9 @@ const (
 	AsBoundary    Usage = "boundary"
 )
 
-// Attachment is a row of the index from managed policy to the entities that use it.
-type Attachment struct {
-	Name string `json:"n"` // folded name of the entity
-}
+// Attachment is a row of the index from managed policy to the entities that use it: its
+// key says which.
+type Attachment struct{}
 
 // Counts are how many entities an account has, kept beside them so that a quota
 // costs one read.

@@ -184,3 +184,52 @@ func FuzzOpenItem(f *testing.F) {
 		}
 	})
 }
+
+// A record that says all by its key shares its item with the others of its kind, and with
+// whatever type of value it is read.
+func TestEmptyRecordsShareAnItem(t *testing.T) {
+	type row struct {
+		Name string `json:",omitempty"`
+	}
+	item := func(kind Kind, v any) *Item {
+		it, err := NewItem(kind, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return it
+	}
+	shared := item(Attachment, struct{}{})
+	if item(Attachment, &row{}) != shared || item(User, struct{}{}) == shared || item(Attachment, &row{Name: "a"}) == shared {
+		t.Error("the wrong items are shared")
+	}
+	raw, err := shared.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened, err := OpenItem(bytes.Clone(raw), Checksum(raw)); err != nil || opened != shared {
+		t.Errorf("opened: %v, %v", opened, err)
+	}
+	a, err := value[row](shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Name = "of nobody else"
+	if b, err := value[row](shared); err != nil || b.Name != "" {
+		t.Errorf("a shared item is %+v, %v", b, err)
+	}
+	if _, err := value[struct{}](shared); err != nil {
+		t.Error(err)
+	}
+}
+
+// Version 1 of an attachment had a name; the checksum is that of what is on disk.
+func TestUpgradeAttachment(t *testing.T) {
+	raw := []byte("\x0c\x01" + `{"n":"alice"}`)
+	it, err := OpenItem(raw, Checksum(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, _ := it.Bytes(); string(now) != "\x0c\x02{}" || it.Sum() != Checksum(raw) {
+		t.Errorf("%q, %x", now, it.Sum())
+	}
+}

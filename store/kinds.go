@@ -71,7 +71,7 @@ var kinds = [...]kindInfo{
 	MFADevice:       {name: "MFADevice"},
 	NameIndex:       {name: "NameIndex"},
 	Membership:      {name: "Membership"},
-	Attachment:      {name: "Attachment"},
+	Attachment:      {name: "Attachment", upgrades: []upgrade{withoutName}},
 	Counts:          {name: "Counts"},
 	LastUsed:        {name: "LastUsed"},
 	PasswordPolicy:  {name: "PasswordPolicy"},
@@ -94,6 +94,10 @@ var kinds = [...]kindInfo{
 	AccountSettings:    {name: "AccountSettings"},
 	DelegationRequest:  {name: "DelegationRequest"},
 }
+
+// withoutName leads to version 2 of an attachment, which does not repeat the entity's
+// name.
+func withoutName([]byte) ([]byte, error) { return []byte(empty), nil }
 
 // Known reports whether this release knows the kind.
 func (k Kind) Known() bool { return int(k) < len(kinds) && kinds[k].name != "" }

@@ -133,11 +133,9 @@ func (s *Service) attachmentQuota(kind identity.EntityType) quota {
 	}
 }
 
-// putUse and deleteUse keep the index from managed policy to those who use it. The
-// row holds the bearer's name, which a renaming writes again.
+// putUse and deleteUse keep the index from managed policy to those who use it.
 func putUse(c *service.Call, b *bearer, key string, usage identity.Usage) error {
-	row := &identity.Attachment{Name: identity.Fold(b.name)}
-	return identity.Attachments.Put(c.Tx, row, c.Account(), key, string(usage), string(b.kind), b.id)
+	return identity.Attachments.Put(c.Tx, &identity.Attachment{}, c.Account(), key, string(usage), string(b.kind), b.id)
 }
 
 func deleteUse(c *service.Call, b *bearer, key string, usage identity.Usage) {

@@ -27,22 +27,11 @@ func enter(c *service.Call, prefix string, kind identity.EntityType, name string
 	return id, identity.Entities.Put(c.Tx, entity, id)
 }
 
-// rename keeps the indexes that hold an entity's name in step: from its unique id,
-// and from the managed policies that it uses. The bearer has the new name.
+// rename keeps the index from an entity's unique id to its name in step. The bearer has
+// the new name.
 func rename(c *service.Call, b *bearer) error {
 	entity := &identity.Entity{Account: c.Scope.Account, Type: b.kind, Name: identity.Fold(b.name)}
-	if err := identity.Entities.Put(c.Tx, entity, b.id); err != nil {
-		return err
-	}
-	for _, policy := range *b.attached {
-		if err := putUse(c, b, policy, identity.AsPermissions); err != nil {
-			return err
-		}
-	}
-	if b.boundary != nil && *b.boundary != "" {
-		return putUse(c, b, *b.boundary, identity.AsBoundary)
-	}
-	return nil
+	return identity.Entities.Put(c.Tx, entity, b.id)
 }
 
 // forget removes what is kept about a user or role by unique id, once they are gone.

@@ -426,10 +426,10 @@ func (i *inventory) check() {
 	}
 	uses := func(kind identity.EntityType, id, name string, attached []string, boundary string) {
 		for _, p := range attached {
-			i.want[fmt.Sprint("use ", p, " ", identity.AsPermissions, " ", kind, " ", id)] = identity.Fold(name)
+			i.want[fmt.Sprint("use ", p, " ", identity.AsPermissions, " ", kind, " ", id)] = ""
 		}
 		if boundary != "" {
-			i.want[fmt.Sprint("use ", boundary, " ", identity.AsBoundary, " ", kind, " ", id)] = identity.Fold(name)
+			i.want[fmt.Sprint("use ", boundary, " ", identity.AsBoundary, " ", kind, " ", id)] = ""
 		}
 	}
 	scan(i, identity.Users, func(key store.Key, u *identity.User) {
@@ -522,8 +522,8 @@ func (i *inventory) check() {
 	scan(i, identity.Members, func(key store.Key, m *identity.Member) {
 		i.have["member "+key.Parts()[1]+" "+key.Last()] = m.UserID
 	}, i.account)
-	scan(i, identity.Attachments, func(key store.Key, a *identity.Attachment) {
-		i.have["use "+strings.Join(key.Parts()[1:], " ")] = a.Name
+	scan(i, identity.Attachments, func(key store.Key, _ *identity.Attachment) {
+		i.have["use "+strings.Join(key.Parts()[1:], " ")] = ""
 	}, i.account)
 	scan(i, identity.AccessKeys, func(key store.Key, k *identity.AccessKey) {
 		if string(k.Account) == i.account {

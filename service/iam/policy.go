@@ -388,13 +388,14 @@ func scanUses(c *service.Call, key, after string, yield func(use) bool) error {
 		from = identity.Attachments.Key(c.Account(), key, parts[0], parts[1], parts[2])
 	}
 	var err error
-	c.Reader.Scan(store.Prefix(identity.Attachments.Kind, c.Account(), key), from, func(k store.Key, item *store.Item) bool {
-		var row *identity.Attachment
-		if row, err = identity.Attachments.Value(item); err != nil {
+	c.Reader.Scan(store.Prefix(identity.Attachments.Kind, c.Account(), key), from, func(k store.Key, _ *store.Item) bool {
+		parts := k.Parts() // account, policy, usage, entity type, entity id
+		var entity *identity.Entity
+		if entity, err = identity.Entities.Get(c.Reader, parts[4]); err != nil {
+			err = fmt.Errorf("%s %s, which uses policy %s: %w", parts[3], parts[4], key, err)
 			return false
 		}
-		parts := k.Parts() // account, policy, usage, entity type, entity id
-		return yield(use{usage: identity.Usage(parts[2]), kind: identity.EntityType(parts[3]), id: parts[4], name: row.Name})
+		return yield(use{usage: identity.Usage(parts[2]), kind: identity.EntityType(parts[3]), id: parts[4], name: entity.Name})
 	})
 	return err
 }

@@ -206,7 +206,7 @@ func TestDeleteUserPreconditions(t *testing.T) {
 	w.may("alice", allow("s3:*", "*"))
 	w.edit(func(tx store.Tx) error { // as AttachUserPolicy does
 		const policy = "arn:aws:iam::aws:policy/ReadOnlyAccess"
-		if err := identity.Attachments.Put(tx, &identity.Attachment{Name: "alice"}, string(ours), policy, string(identity.AsPermissions), string(identity.TypeUser), w.record("alice").ID); err != nil {
+		if err := identity.Attachments.Put(tx, &identity.Attachment{}, string(ours), policy, string(identity.AsPermissions), string(identity.TypeUser), w.record("alice").ID); err != nil {
 			return err
 		}
 		return identity.Users.Edit(tx, func(u *identity.User) error {

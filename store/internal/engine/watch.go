@@ -12,12 +12,17 @@ import (
 // about a quarter of a second, and minutes at a usual one.
 const maxChanges = 4096
 
+// maxChangedKeys bounds what those transactions hold: a few large ones are as much as
+// many of the usual size.
+const maxChangedKeys = 16 * maxChanges
+
 // changes remembers the latest transactions for watchers, which read at their own pace:
 // a slow one costs nothing.
 type changes struct {
 	mu     sync.Mutex
 	floor  uint64 // every transaction after this revision is in list
 	list   []store.Change
+	keys   int           // in list
 	more   chan struct{} // closed at the next addition; nil if nobody waits
 	closed bool
 }
@@ -29,10 +34,16 @@ func (c *changes) add(list []store.Change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.list = append(c.list, list...)
+	for _, change := range list {
+		c.keys += len(change.Keys)
+	}
 	// Cut in halves, so that the copying is amortized.
-	if len(c.list) > 2*maxChanges {
-		cut := len(c.list) - maxChanges
-		c.floor = c.list[cut-1].Revision
+	if len(c.list) > 2*maxChanges || c.keys > 2*maxChangedKeys {
+		cut := 0
+		for ; cut < len(c.list) && (len(c.list)-cut > maxChanges || c.keys > maxChangedKeys); cut++ {
+			c.floor = c.list[cut].Revision
+			c.keys -= len(c.list[cut].Keys)
+		}
 		c.list = append([]store.Change(nil), c.list[cut:]...)
 	}
 	c.notify()
@@ -42,7 +53,7 @@ func (c *changes) add(list []store.Change) {
 func (c *changes) reset(revision uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.floor, c.list = revision, nil
+	c.floor, c.list, c.keys = revision, nil, 0
 	c.notify()
 }
 
