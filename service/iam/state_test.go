@@ -37,6 +37,7 @@ func TestAnySequenceOfOperationsKeepsTheAccountConsistent(t *testing.T) {
 			"provider": m.provider,
 			"trust":    m.trust,
 			"member":   m.member,
+			"linked":   m.linked,
 		})
 	})
 }
@@ -258,11 +259,30 @@ func (m *machine) member(t *rapid.T) {
 	m.took(t, err)
 }
 
+// linked makes the service-linked role of a service, or deletes it.
+func (m *machine) linked(t *rapid.T) {
+	exists := false
+	m.w.view(func(r store.Reader) error {
+		exists = identity.Roles.Has(r, string(ours), "awsserviceroleforecs")
+		return nil
+	})
+	remove := rapid.Bool().Draw(t, "delete")
+	var err error
+	if remove {
+		_, err = try(m.root, m.w.iam.DeleteServiceLinkedRole, &iam.DeleteServiceLinkedRoleInput{RoleName: aws.String("AWSServiceRoleForECS")})
+	} else {
+		_, err = try(m.root, m.w.iam.CreateServiceLinkedRole, &iam.CreateServiceLinkedRoleInput{AWSServiceName: aws.String("ecs.amazonaws.com")})
+	}
+	if (err == nil) != (exists == remove) {
+		t.Fatalf("delete %v of a role that exists: %v: %v", remove, exists, err)
+	}
+}
+
 // check looks at what refers to something else, and at what the API shows of it.
 func (m *machine) check() {
 	m.w.view(func(r store.Reader) error {
 		for _, p := range m.uses(r) {
-			if p != readOnly && p != administrator && m.policyRecord(r, p) == nil {
+			if !strings.HasPrefix(p, "arn:aws:iam::aws:policy/") && m.policyRecord(r, p) == nil {
 				m.t.Errorf("%s is used and does not exist", p)
 			}
 		}
