@@ -8,6 +8,7 @@ import (
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/awsmanaged"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/policy"
 	"github.com/lanyard-iam/lanyard/store"
@@ -355,8 +356,9 @@ func (g *gathering) finish() *compiled {
 	return c
 }
 
-// managed is a managed policy's default version, compiled. Those of AWS follow
-// from no record.
+// managed is a managed policy's default version, compiled. The record of one of AWS's
+// is there only if the policy was imported; that there is none is a fact to depend
+// on, too.
 type managed struct {
 	attached policy.Attached
 	record   dependency
@@ -365,26 +367,29 @@ type managed struct {
 // managed returns a managed policy, attached to nobody yet.
 func (g *gathering) managed(name string) (policy.Attached, error) {
 	m, ok := g.a.managed.Get(name)
-	if !ok || m.record.item != nil && !m.record.current(g.r) {
+	if !ok || !m.record.current(g.r) {
 		var err error
 		if m, err = g.readManaged(name); err != nil {
 			return policy.Attached{}, fmt.Errorf("managed policy %s: %w", name, err)
 		}
 		g.a.managed.Put(name, m)
 	}
-	if m.record.item != nil {
-		g.records = append(g.records, m.record)
-	}
+	g.records = append(g.records, m.record)
 	return m.attached, nil
 }
 
 func (g *gathering) readManaged(name string) (*managed, error) {
-	if p, ok := g.a.catalogue.Find(name); ok {
+	if place, ok := awsmanaged.Place(name); ok {
+		p, err := identity.FindManaged(g.r, g.a.catalogue, name)
+		if err != nil {
+			return nil, err
+		}
 		doc, err := g.a.document(p.DefaultDocument(), policy.ManagedPolicy)
 		if err != nil {
 			return nil, err
 		}
-		return &managed{attached: policy.Attached{Source: policy.Source{Type: policy.SourceAWSManaged, ID: p.Name, ARN: name}, Document: doc}}, nil
+		return &managed{attached: policy.Attached{Source: policy.Source{Type: policy.SourceAWSManaged, ID: p.Name, ARN: name}, Document: doc},
+			record: dependency{key: identity.ManagedPolicies.Key(place), item: identity.ManagedPolicies.Item(g.r, place)}}, nil
 	}
 	parsed, err := arn.Parse(name)
 	if err != nil {

@@ -56,7 +56,9 @@ type Content struct {
 	// Approximation is true when the document is not AWS's own but a shorter one
 	// that grants a part of it.
 	Approximation bool
-	// Versions are in order; the last is the default. AWS keeps older ones too,
+	// InForce is the id of the default version; empty means the last.
+	InForce string
+	// Versions are in order. AWS keeps older ones too,
 	// which nothing can refer to but GetPolicyVersion.
 	Versions []Version
 }
@@ -66,6 +68,27 @@ type Version struct {
 	ID       string // "v5"
 	Created  time.Time
 	Document string // as it is shown
+}
+
+// New makes a policy that is not in the catalogue. place is its path and name, joined;
+// content is asked for when it is needed, more than once.
+func New(place string, content func() *Content) *Policy {
+	slash := strings.LastIndexByte(place, '/')
+	return &Policy{Name: place[slash+1:], Path: place[:slash+1], place: place, content: content}
+}
+
+// Place is path and name, joined: the order of the catalogue.
+func (p *Policy) Place() string { return p.place }
+
+// Place takes path and name, joined, out of an ARN of an AWS managed policy, of any
+// partition.
+func Place(name string) (string, bool) {
+	a, err := arn.Parse(name)
+	if err != nil || a.Service != "iam" || a.Region != "" || a.Account != owner {
+		return "", false
+	}
+	rest, ok := strings.CutPrefix(a.Resource, "policy/")
+	return "/" + rest, ok && rest != ""
 }
 
 // ARN is the policy's ARN in a partition.
@@ -87,7 +110,12 @@ func (p *Policy) DefaultDocument() string {
 }
 
 // Default is the version in force.
-func (c *Content) Default() *Version { return &c.Versions[len(c.Versions)-1] }
+func (c *Content) Default() *Version {
+	if v, ok := c.Version(c.InForce); ok {
+		return v
+	}
+	return &c.Versions[len(c.Versions)-1]
+}
 
 // Version finds a version by its id.
 func (c *Content) Version(id string) (*Version, bool) {
@@ -105,18 +133,18 @@ func (p *Policy) Attachable() bool { return !strings.HasPrefix(p.Path, arn.Servi
 // Catalogue is the set of AWS managed policies. It never changes and is safe for
 // concurrent use.
 type Catalogue struct {
-	byResource map[string]*Policy // "policy/job-function/Billing"
-	sorted     []*Policy          // by resource
-	linked     map[string]*ServiceLinkedRole
+	byPlace map[string]*Policy // "/job-function/Billing"
+	sorted  []*Policy          // by place
+	linked  map[string]*ServiceLinkedRole
 }
 
 // Find finds a policy by its ARN, of any partition.
 func (c *Catalogue) Find(name string) (*Policy, bool) {
-	a, err := arn.Parse(name)
-	if err != nil || a.Service != "iam" || a.Region != "" || a.Account != owner {
+	place, ok := Place(name)
+	if !ok {
 		return nil, false
 	}
-	p, ok := c.byResource[a.Resource]
+	p, ok := c.byPlace[place]
 	return p, ok
 }
 
@@ -148,7 +176,7 @@ func Load() (*Catalogue, error) {
 }
 
 func load(files fs.FS) (*Catalogue, error) {
-	c := &Catalogue{byResource: make(map[string]*Policy)}
+	c := &Catalogue{byPlace: make(map[string]*Policy)}
 	err := fs.WalkDir(files, "data", func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -166,7 +194,7 @@ func load(files fs.FS) (*Catalogue, error) {
 			}
 			return content
 		})}
-		c.byResource["policy"+place] = p
+		c.byPlace[place] = p
 		c.sorted = append(c.sorted, p)
 		return nil
 	})
@@ -204,7 +232,7 @@ func read(files fs.FS, file string) (*Content, error) {
 		return nil, errors.New("created, updated and versions are needed")
 	}
 	if in.ID == "" {
-		in.ID = derivedID(file)
+		in.ID = DerivedID(strings.TrimSuffix(strings.TrimPrefix(file, "data"), ".json"))
 	}
 	c := &Content{
 		ID: in.ID, Description: in.Description, Approximation: in.Approximation,
@@ -224,9 +252,10 @@ func read(files fs.FS, file string) (*Content, error) {
 	return c, nil
 }
 
-// derivedID is a unique id that is the same in every installation and release.
-func derivedID(file string) string {
-	sum := sha256.Sum256([]byte(file))
+// DerivedID is a unique id for a policy whose own is not known, the same in every
+// installation and release. place is its path and name, joined.
+func DerivedID(place string) string {
+	sum := sha256.Sum256([]byte("data" + place + ".json"))
 	return arn.PrefixPolicy + base32.StdEncoding.EncodeToString(sum[:])[:idLength-len(arn.PrefixPolicy)]
 }
 

@@ -30,6 +30,7 @@ import (
 //
 //	GET  /status       StatusReply
 //	POST /credentials  CredentialsRequest → CredentialsReply
+//	POST /managed-policies  ManagedPolicy → ManagedPolicyReply
 //	POST /revoke       RevokeRequest → RevokeReply
 //	GET  /tokens       TokensReply, of ?account=…
 //	POST /tokens       TokensRequest → TokensReply: import hardware tokens
@@ -286,6 +287,7 @@ func (s *Server) localHandler() http.Handler {
 	mux.HandleFunc("GET /status", s.serveStatus)
 	mux.HandleFunc("POST /credentials", s.serveCredentials)
 	mux.HandleFunc("POST /revoke", s.serveRevoke)
+	mux.HandleFunc("POST /managed-policies", s.serveManagedPolicy)
 	mux.HandleFunc("GET /why", s.serveWhy)
 	mux.HandleFunc("GET /tokens", s.serveTokens)
 	mux.HandleFunc("POST /tokens", s.serveImportTokens)

@@ -44,6 +44,7 @@ const (
 	Activity           Kind = 30 // when an entity last used a service or an action
 	AccountSettings    Kind = 31 // an account's switches and properties
 	DelegationRequest  Kind = 32 // a request for temporary delegation
+	ManagedPolicy      Kind = 33 // an AWS managed policy that was imported
 )
 
 // An upgrade turns the JSON of one version of a kind into that of the next.
@@ -93,6 +94,7 @@ var kinds = [...]kindInfo{
 	Activity:           {name: "Activity"},
 	AccountSettings:    {name: "AccountSettings"},
 	DelegationRequest:  {name: "DelegationRequest"},
+	ManagedPolicy:      {name: "ManagedPolicy"},
 }
 
 // withoutName leads to version 2 of an attachment, which does not repeat the entity's

@@ -143,7 +143,11 @@ func scanTable[T any](c *service.Call, table store.Table[T], describe func(*serv
 // scanUsedAWSPolicies yields the policies of AWS that anyone in the account uses.
 func (s *Service) scanUsedAWSPolicies(c *service.Call) detailScan {
 	return func(after string, yield func(string, func() (*detail, error)) bool) error {
-		for p := range s.managed.After(after) {
+		policies, err := identity.ManagedAfter(c.Reader, s.managed, after)
+		if err != nil {
+			return err
+		}
+		for p := range policies {
 			if !inUse(c, p.ARN(canonicalPartition), identity.AsPermissions, identity.AsBoundary) {
 				continue
 			}

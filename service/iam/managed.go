@@ -100,9 +100,12 @@ func (s *Service) lookUpManaged(c *service.Call, policyARN string) (*managedPoli
 		return nil, err
 	}
 	if a.Account == awsOwner {
-		p, ok := s.managed.Find(policyARN)
-		if !ok || a.Partition != c.Scope.Partition {
+		if a.Partition != c.Scope.Partition {
 			return nil, store.ErrNotFound
+		}
+		p, err := identity.FindManaged(c.Reader, s.managed, policyARN)
+		if err != nil {
+			return nil, err
 		}
 		return awsManaged(p, c.Scope.Partition), nil
 	}

@@ -331,7 +331,11 @@ func (s *Service) scanManaged(c *service.Call, scope types.PolicyScopeType, afte
 	if !strings.HasPrefix(after, awsPolicies) {
 		rest = ""
 	}
-	for p := range s.managed.After(rest) {
+	policies, err := identity.ManagedAfter(c.Reader, s.managed, rest)
+	if err != nil {
+		return err
+	}
+	for p := range policies {
 		if !wanted(p.Path, p.ARN(canonicalPartition)) {
 			continue
 		}

@@ -64,8 +64,10 @@ func parsePolicyARN(name string) (arn.ARN, error) {
 // or in the account of the session: one of another account could be changed there.
 func (s *Service) mustExist(c *service.Call, account arn.AccountID, policyARNs []string) error {
 	for _, name := range policyARNs {
-		if _, ok := s.config.Managed.Find(name); ok {
+		if _, err := identity.FindManaged(c.Reader, s.config.Managed, name); err == nil {
 			continue
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("read session policy %s: %w", name, err)
 		}
 		a, err := parsePolicyARN(name)
 		if err != nil {
