@@ -49,7 +49,7 @@ func (c *Catalogue) readServiceLinked(table string) error {
 		if len(f) != 4 || f[3] != "yes" && f[3] != "no" {
 			return fmt.Errorf("service-linked roles: %q is not a service, a role, a policy and yes or no", line)
 		}
-		p, ok := c.byResource["policy"+arn.ServiceLinkedPath+f[2]]
+		p, ok := c.byPlace[arn.ServiceLinkedPath+f[2]]
 		if !ok {
 			return fmt.Errorf("service-linked roles: there is no policy %s", f[2])
 		}

@@ -38,6 +38,14 @@ func (p *place) connect() (*local, error) {
 		"Start one with `lanyard server --dev`, or name it with --data or --socket.")
 }
 
+// refusal is an answer of the server that is not what was asked for.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string { return r.text }
+
 // call asks the server and decodes its reply into out.
 func (l *local) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
@@ -62,7 +70,7 @@ func (l *local) call(ctx context.Context, method, path string, in, out any) erro
 		if err := json.NewDecoder(resp.Body).Decode(&e); err != nil || e.Error == "" {
 			e.Error = resp.Status
 		}
-		return &failure{code: exitService, err: errors.New(e.Error)}
+		return &failure{code: exitService, err: &refusal{resp.StatusCode, e.Error}}
 	}
 	return json.NewDecoder(resp.Body).Decode(out)
 }

@@ -139,7 +139,9 @@ func newRoot() *cobra.Command {
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpTemplate(rootHelp)
-	for _, cmd := range []*cobra.Command{newServer(), newInit(), newEnv(), newWhy(), newRevoke(), newMFA(), newTOTP(), newVersion(), newMan()} {
+	for _, cmd := range []*cobra.Command{
+		newServer(), newInit(), newEnv(), newWhy(), newRevoke(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(),
+	} {
 		cmd.SetHelpTemplate(commandHelp)
 		root.AddCommand(cmd)
 	}

@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"service/..."},
 	{"endpoint"},
 	{"server"},
-	{"lanyardtest"},
+	{"lanyardtest", "transfer"},
 	{"cmd/...", "internal/docgen", "internal/floors", "test/..."},
 }
 

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/server"
+)
+
+// api is a server's public API, as a command calls it.
+type api struct {
+	iam       *iam.Client
+	account   arn.AccountID
+	partition arn.Partition
+	// accounts are all accounts of the server, nil if it is not told.
+	accounts []arn.AccountID
+	// local is the owner's socket, nil if the API was named.
+	local *local
+}
+
+// connectAPI reaches the API as the owner of the host, whose sessions come from the
+// local socket and are renewed, or with the AWS_… variables at an endpoint that was
+// named.
+func (p *place) connectAPI(ctx context.Context, account, endpoint string) (*api, error) {
+	client, err := httpClient()
+	if err != nil {
+		return nil, err
+	}
+	if endpoint != "" {
+		return connectRemote(ctx, client, account, endpoint)
+	}
+	running, err := p.connect()
+	if err != nil {
+		return nil, err
+	}
+	var status server.StatusReply
+	if err := running.call(ctx, http.MethodGet, "/status", nil, &status); err != nil {
+		return nil, err
+	}
+	a := &api{account: arn.AccountID(account), partition: arn.PartitionOf(status.Region), accounts: status.Accounts, local: running}
+	if account == "" {
+		a.account = status.Accounts[0]
+	}
+	owner := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		var reply server.CredentialsReply
+		if err := running.call(ctx, http.MethodPost, "/credentials", server.CredentialsRequest{Account: a.account}, &reply); err != nil {
+			return aws.Credentials{}, err
+		}
+		return aws.Credentials{
+			AccessKeyID: reply.AccessKeyID, SecretAccessKey: reply.SecretAccessKey, SessionToken: reply.SessionToken,
+			CanExpire: true, Expires: reply.Expires,
+		}, nil
+	})
+	cached := aws.NewCredentialsCache(owner, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 5 * time.Minute })
+	if _, err := cached.Retrieve(ctx); err != nil {
+		return nil, err
+	}
+	a.iam = iam.NewFromConfig(aws.Config{Region: status.Region, Credentials: cached, BaseEndpoint: &status.URL, HTTPClient: client})
+	return a, nil
+}
+
+func connectRemote(ctx context.Context, client aws.HTTPClient, account, endpoint string) (*api, error) {
+	id, secret := os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY")
+	if id == "" || secret == "" {
+		return nil, configError(errors.New("no credentials"), "With --endpoint-url they are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.")
+	}
+	region := os.Getenv("AWS_REGION")
+	if region == "" {
+		region = "us-east-1"
+	}
+	config := aws.Config{Region: region, BaseEndpoint: &endpoint, HTTPClient: client, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: os.Getenv("AWS_SESSION_TOKEN")}, nil
+	})}
+	who, err := sts.NewFromConfig(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return nil, &failure{code: exitService, err: err}
+	}
+	a := &api{iam: iam.NewFromConfig(config), account: arn.AccountID(*who.Account), partition: arn.PartitionOf(region)}
+	if account != "" && account != *who.Account {
+		return nil, usageError("--account %s: the credentials are of account %s", account, *who.Account)
+	}
+	return a, nil
+}
+
+// httpClient trusts what AWS_CA_BUNDLE names, as the SDKs do.
+func httpClient() (aws.HTTPClient, error) {
+	client := awshttp.NewBuildableClient()
+	path := os.Getenv("AWS_CA_BUNDLE")
+	if path == "" {
+		return client, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, configError(fmt.Errorf("AWS_CA_BUNDLE: %w", err), "")
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, configError(fmt.Errorf("AWS_CA_BUNDLE: %s has no certificate", path), "")
+	}
+	return client.WithTransportOptions(func(t *http.Transport) {
+		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}), nil
+}
