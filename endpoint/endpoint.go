@@ -32,7 +32,7 @@ import (
 	"github.com/lanyard-iam/lanyard/store"
 )
 
-// Handler answers AWS requests. All fields but Observe and Used must be set.
+// Handler answers AWS requests. All fields but Pause, Observe and Used must be set.
 type Handler struct {
 	Store    store.Store
 	Authn    *authn.Authenticator
@@ -53,6 +53,9 @@ type Handler struct {
 	// Region is used for requests that name none. Its partition is that of all
 	// accounts.
 	Region string
+	// Pause waits, as time.Sleep does, where an answer would come too fast for its
+	// client (see tooFast). nil never waits.
+	Pause func(time.Duration)
 	// Observe is told about every answer, for metrics.
 	Observe func(service, operation string, status int, took time.Duration)
 	// Used is told who called what, whether or not they may. It must not block.

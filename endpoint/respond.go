@@ -109,6 +109,9 @@ func (h *Handler) respond(w http.ResponseWriter, x *exchange, failure protocol.E
 	if cap(buf) <= keptBuffer {
 		*buffer = buf
 	}
+	if h.Pause != nil && tooFast(x, len(buf)) {
+		h.Pause(haste)
+	}
 	header.Set("Content-Length", strconv.Itoa(len(buf)))
 	w.WriteHeader(status)
 	if _, err := w.Write(buf); err != nil {

@@ -264,6 +264,7 @@ func (s *Server) handler() http.Handler {
 		SignatureClock: s.clock.Now,
 		Rand:           s.rand,
 		Region:         s.config.Region,
+		Pause:          time.Sleep,
 		Observe:        s.metrics.observe,
 		Used:           s.usage.Note,
 	}
