@@ -226,7 +226,7 @@ var samples = map[string]sample{
 	"iam:UpdateAccountPasswordPolicy": nothing,
 	"iam:GetAccountPasswordPolicy":    withPasswordPolicy,
 	"iam:DeleteAccountPasswordPolicy": withPasswordPolicy,
-	"iam:CreateAccountAlias":          onNew("AccountAlias", "alias"),
+	"iam:CreateAccountAlias":          onNew("AccountAlias", "made"),
 	"iam:ListAccountAliases":          nothing,
 	"iam:DeleteAccountAlias": func(w *world, _ string) []string {
 		p := []string{"AccountAlias", w.name("alias")}
