@@ -1,13 +1,17 @@
 package iam
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/mfa"
+	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/store"
 	"pgregory.net/rapid"
 )
@@ -35,6 +39,7 @@ func TestAnySequenceOfOperationsKeepsTheAccountConsistent(t *testing.T) {
 			"version":  m.version,
 			"profile":  m.profile,
 			"provider": m.provider,
+			"token":    m.token,
 			"trust":    m.trust,
 			"member":   m.member,
 			"linked":   m.linked,
@@ -111,7 +116,7 @@ func (m *machine) delete(t *rapid.T) {
 	case 0:
 		look(func(r store.Reader) bool {
 			u, err := identity.Users.Get(r, string(ours), key)
-			return err == nil && len(u.Attached)+len(u.Inline)+len(u.Groups) == 0
+			return err == nil && len(u.Attached)+len(u.Inline)+len(u.Groups)+len(u.MFA) == 0
 		})
 		_, err = try(m.root, s.DeleteUser, &iam.DeleteUserInput{UserName: name})
 	case 1:
@@ -239,6 +244,34 @@ func (m *machine) provider(t *rapid.T) {
 		_, err = try(m.root, s.DeleteSAMLProvider, &iam.DeleteSAMLProviderInput{SAMLProviderArn: aws.String("arn:aws:iam::111122223333:saml-provider/" + *name)})
 	}
 	m.took(t, err)
+}
+
+// token takes a step with a hardware token, whose codes are always new ones.
+func (m *machine) token(t *rapid.T) {
+	name, s := m.name(t), m.w.iam
+	serial := rapid.SampledFrom([]string{"TOKEN-0001", "TOKEN-0002"}).Draw(t, "serial")
+	seed := []byte("the seed of " + serial)
+	m.w.later(2 * time.Minute)
+	owner := func(fn func(c *service.Call) error) {
+		err := m.w.asOwner(ours, fn)
+		if _, refused := errors.AsType[*TokenError](err); err != nil && !refused {
+			t.Fatalf("%v", err)
+		}
+	}
+	switch rapid.IntRange(0, 4).Draw(t, "what") {
+	case 0, 1:
+		owner(func(c *service.Call) error {
+			return s.ImportTokens(c, []mfa.Token{{Line: 1, Serial: serial, Seed: seed}})
+		})
+	case 2:
+		_, err := try(m.root, s.EnableMFADevice, device{m.w, serial, seed}.pair(*name))
+		m.took(t, err)
+	case 3:
+		_, err := try(m.root, s.DeactivateMFADevice, &iam.DeactivateMFADeviceInput{UserName: name, SerialNumber: &serial})
+		m.took(t, err)
+	default:
+		owner(func(c *service.Call) error { return s.RemoveToken(c, serial) })
+	}
 }
 
 func (m *machine) trust(t *rapid.T) {
