@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/protocol"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/store"
 )
@@ -229,5 +230,19 @@ func BenchmarkCredentialReport100000Users(b *testing.B) {
 			_, err := makeReport(c)
 			return err
 		})
+	}
+}
+
+// The report read and written as an answer: what one caller costs.
+func BenchmarkGetCredentialReport100000Users(b *testing.B) {
+	w := newWorld(b)
+	w.crowd(100_000)
+	w.generate()
+	b.ReportAllocs()
+	for b.Loop() {
+		out := do(w.root(), w.iam.GetCredentialReport, &iam.GetCredentialReportInput{})
+		if _, err := protocol.AppendQueryResponse(nil, "ns", "GetCredentialReport", out, "id"); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -281,6 +281,21 @@ func TestServiceLastAccessedOfAWSPolicies(t *testing.T) {
 	}
 }
 
+// Outside an organization there is nothing to report on it.
+func TestOrganizationsAccessReport(t *testing.T) {
+	w := newWorld(t)
+	w.user("eve")
+	generate := noOrganization[iam.GenerateOrganizationsAccessReportInput, iam.GenerateOrganizationsAccessReportOutput]
+	in := &iam.GenerateOrganizationsAccessReportInput{EntityPath: aws.String("o-a1b2c3d4e5/r-f6g7h8i9j0example"), OrganizationsPolicyId: aws.String("p-1")}
+	refused(w.root(), generate, in, "OrganizationNotFoundException", "The request was rejected because no organization is associated with your account.")
+	refused(w.root(), w.iam.GetOrganizationsAccessReport, &iam.GetOrganizationsAccessReportInput{JobId: aws.String("x")}, "NoSuchEntity", "The job with id x cannot be found.")
+	w.may("eve", allowIf("iam:GenerateOrganizationsAccessReport", "arn:aws:iam::111122223333:access-report/o-a1b2c3d4e5/*", `{"StringEquals":{"iam:OrganizationsPolicyId":"p-1"}}`))
+	refused(w.as("eve"), generate, in, "OrganizationNotFoundException", "The request was rejected because no organization is associated with your account.")
+	in.OrganizationsPolicyId = aws.String("p-2")
+	denied(w.as("eve"), generate, in)
+	denied(w.as("eve"), w.iam.GetOrganizationsAccessReport, &iam.GetOrganizationsAccessReportInput{JobId: aws.String("x")})
+}
+
 func FuzzAccessJobs(f *testing.F) {
 	w := newWorld(f)
 	jobs, p := w.iam.jobs, w.root().p

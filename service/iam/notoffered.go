@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +19,21 @@ import (
 // noOrganization refuses an operation on the organization of an account that is in none.
 func noOrganization[I, O any](*service.Call, *I) (*O, error) {
 	return nil, &types.OrganizationNotFoundException{Message: aws.String("The request was rejected because no organization is associated with your account.")}
+}
+
+// GetOrganizationsAccessReport finds no report, since nobody can generate one.
+func (s *Service) GetOrganizationsAccessReport(_ *service.Call, in *iam.GetOrganizationsAccessReportInput) (*iam.GetOrganizationsAccessReportOutput, error) {
+	return nil, noSuchJob(*in.JobId)
+}
+
+// mayGenerateOrganizationsAccessReport: the resource is the part of the organization
+// that the report is about.
+func mayGenerateOrganizationsAccessReport(c *service.Call, in *iam.GenerateOrganizationsAccessReportInput) ([]authz.Check, error) {
+	check := authz.On(fmt.Sprintf("arn:%s:iam::%s:access-report/%s", c.Scope.Partition, c.Account(), *in.EntityPath))
+	if in.OrganizationsPolicyId != nil {
+		check = check.With("iam:OrganizationsPolicyId", *in.OrganizationsPolicyId)
+	}
+	return []authz.Check{check}, nil
 }
 
 // AcquireRole finds no template to make a role of.

@@ -15,5 +15,8 @@ func (s *Service) reportOperations() []service.Operation {
 		service.Op("GenerateServiceLastAccessedDetails", read, s.GenerateServiceLastAccessedDetails, s.mayGenerateServiceLastAccessedDetails),
 		service.Op("GetServiceLastAccessedDetails", read, s.GetServiceLastAccessedDetails, onAccount[iam.GetServiceLastAccessedDetailsInput]),
 		service.Op("GetServiceLastAccessedDetailsWithEntities", read, s.GetServiceLastAccessedDetailsWithEntities, onAccount[iam.GetServiceLastAccessedDetailsWithEntitiesInput]),
+
+		service.Op("GenerateOrganizationsAccessReport", read, noOrganization[iam.GenerateOrganizationsAccessReportInput, iam.GenerateOrganizationsAccessReportOutput], mayGenerateOrganizationsAccessReport, service.NotOffered[iam.GenerateOrganizationsAccessReportInput](needsOrganization)),
+		service.Op("GetOrganizationsAccessReport", read, s.GetOrganizationsAccessReport, onAccount[iam.GetOrganizationsAccessReportInput], service.NotOffered[iam.GetOrganizationsAccessReportInput](needsOrganization)),
 	}
 }

@@ -359,6 +359,12 @@ var samples = map[string]sample{
 	"iam:GenerateServiceLastAccessedDetails": func(w *world, _ string) []string {
 		return []string{"Arn", w.policy(allow("a:b"))}
 	},
+	"iam:GenerateOrganizationsAccessReport": func(*world, string) []string {
+		return []string{"EntityPath", "o-a1b2c3d4e5/r-f6g7h8i9j0example"}
+	},
+	"iam:GetOrganizationsAccessReport": func(*world, string) []string {
+		return []string{"JobId", "00000000-0000-0000-0000-000000000000"}
+	},
 	"iam:GetServiceLastAccessedDetails":             job(),
 	"iam:GetServiceLastAccessedDetailsWithEntities": job("ServiceNamespace", "s3"),
 	"iam:GetCredentialReport": func(w *world, _ string) []string {
@@ -558,6 +564,8 @@ var missing = map[string]string{
 	"sts:AssumeRoot":                                    "AccessDenied",
 	// A report is nobody's but of whom it was made for.
 	"iam:GetServiceLastAccessedDetails":             "NoSuchEntity",
+	"iam:GetOrganizationsAccessReport":              "NoSuchEntity",
+	"iam:GenerateOrganizationsAccessReport":         "OrganizationNotFoundException",
 	"iam:GetServiceLastAccessedDetailsWithEntities": "NoSuchEntity",
 }
 
