@@ -119,8 +119,11 @@ func (d *Decision) append(dst []byte) []byte {
 			dst = dst[:start]
 		}
 	}
-	if d.Allowed {
-		dst = appendGrounds(dst, &d.Grounds)
+	if d.Sole {
+		dst = append(dst, `,"sole":true`...)
+	}
+	if d.Grounds != nil {
+		dst = appendGrounds(dst, d.Grounds)
 	}
 	return append(dst, '}')
 }
@@ -129,15 +132,8 @@ func (d *Decision) append(dst []byte) []byte {
 // counted instead.
 const maxGrounds = 2048
 
-// appendGrounds writes why a request was allowed as encoding/json reads it. It runs for
-// every request, most of which have but the first few bytes.
+// appendGrounds writes why a request was allowed as encoding/json reads it.
 func appendGrounds(dst []byte, g *policy.Grounds) []byte {
-	if g.Sole {
-		return append(dst, `,"grounds":{"sole":true}`...)
-	}
-	if len(g.Needed) == 0 && len(g.Statements) == 0 {
-		return dst
-	}
 	begin := len(dst)
 	dst = append(dst, `,"grounds":{"needed":[`...)
 	for i, layer := range g.Needed {

@@ -77,9 +77,12 @@ type Decision struct {
 	Policy   string          `json:"policy,omitempty"` // name or ARN of the deciding policy
 	Owner    string          `json:"owner,omitempty"`  // whose policy it is: "group/devs"
 	Sid      string          `json:"sid,omitempty"`
-	Index    int             `json:"statement"`        // index of the deciding statement, -1 if none
-	Trace    json.RawMessage `json:"trace,omitempty"`  // policy.Trace of a denial
-	Grounds  policy.Grounds  `json:"grounds,omitzero"` // why it was allowed
+	Index    int             `json:"statement"`       // index of the deciding statement, -1 if none
+	Trace    json.RawMessage `json:"trace,omitempty"` // policy.Trace of a denial
+	// Sole: the deciding statement is the only one that allowed it, and has no condition.
+	// Otherwise Grounds are the statements that did; nil for a denial, and for root.
+	Sole    bool            `json:"sole,omitempty"`
+	Grounds *policy.Grounds `json:"grounds,omitempty"`
 }
 
 // Resource is an entry of the record's resources.

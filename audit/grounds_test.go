@@ -31,14 +31,12 @@ func TestGroundsKept(t *testing.T) {
 	}
 	both := []policy.Layer{policy.LayerIdentity, policy.LayerBoundary}
 	for _, test := range []struct{ in, want policy.Grounds }{
-		{},
-		{policy.Grounds{Sole: true}, policy.Grounds{Sole: true}},
 		{policy.Grounds{Needed: both, Statements: []policy.Ground{statement, bare}, Omitted: 3}, policy.Grounds{Needed: both, Statements: []policy.Ground{statement, bare}, Omitted: 3}},
 		{policy.Grounds{Needed: both, Statements: []policy.Ground{wide, bare, wide}}, policy.Grounds{Needed: both, Statements: []policy.Ground{bare}, Omitted: 2}},
 	} {
 		trail, s := newTrail(t, audit.Options{})
 		e := read(1)
-		e.Decision = &audit.Decision{Allowed: true, Action: "s3:GetObject", Resource: "*", Index: 2, Grounds: test.in}
+		e.Decision = &audit.Decision{Allowed: true, Action: "s3:GetObject", Resource: "*", Index: 2, Sole: true, Grounds: &test.in}
 		if err := s.Update(context.Background(), func(tx store.Tx) error { return trail.AppendTo(tx, e) }); err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +49,7 @@ func TestGroundsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(found.Decision.Grounds, test.want) {
+		if !found.Decision.Sole || !reflect.DeepEqual(*found.Decision.Grounds, test.want) {
 			t.Errorf("got  %+v\nwant %+v", found.Decision.Grounds, test.want)
 		}
 		if text, _ := json.Marshal(found.Decision.Grounds); len(text) > 2400 {

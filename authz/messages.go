@@ -28,18 +28,18 @@ func (a *Authorizer) DecideOnRecord(r store.Reader, p *authn.Principal, check *C
 	if err := a.prepare(s, r, p, check, env); err != nil {
 		return Result{}, nil, err
 	}
-	d := &audit.Decision{}
-	result := s.result(policy.EvaluateGrounds(&s.request, &s.inputs, &d.Grounds), check)
-	if foreign(p, check) {
-		hideGrounds(&d.Grounds)
+	decision, sole, grounds := policy.EvaluateGrounds(&s.request, &s.inputs)
+	result := s.result(decision, check)
+	d := record(p, result, check)
+	if grounds != nil && foreign(p, check) {
+		hideGrounds(grounds)
 	}
-	record(d, p, result, check)
+	d.Sole, d.Grounds = sole, grounds
 	return result, d, nil
 }
 
-func record(d *audit.Decision, p *authn.Principal, result Result, check *Check) {
-	*d = audit.Decision{
-		Grounds:  d.Grounds,
+func record(p *authn.Principal, result Result, check *Check) *audit.Decision {
+	d := &audit.Decision{
 		Allowed:  result.Allowed,
 		Action:   check.Action,
 		Resource: check.Resource,
@@ -52,6 +52,7 @@ func record(d *audit.Decision, p *authn.Principal, result Result, check *Check) 
 			d.Policy = s.ARN
 		}
 	}
+	return d
 }
 
 // Messages seals and opens encoded authorization messages: why a request was

@@ -21,9 +21,6 @@ type Ground struct {
 // Grounds is why a request was allowed: far less than a Trace, and enough to say
 // what was decisive and what would have changed the answer.
 type Grounds struct {
-	// Sole says that the deciding statement is the only ground, and makes no
-	// condition. There is nothing else to tell then.
-	Sole bool `json:"sole,omitempty"`
 	// Needed are the layers without whose Allow the request would have been denied.
 	// None is needed where an identity-based and a resource-based policy of one
 	// account each suffice.
@@ -34,24 +31,33 @@ type Grounds struct {
 	Omitted int `json:"omitted,omitempty"`
 }
 
+// usualGrounds has room for the grounds of most requests, in one piece of memory.
+type usualGrounds struct {
+	Grounds
+	needed     [1]Layer
+	statements [1]Ground
+	conditions [1]TracedCondition
+	seen       [1]string
+}
+
 // maxGrounds bounds the statements of one layer among the grounds.
 const maxGrounds = 6
 
-// EvaluateGrounds is Evaluate for a request that goes on record: if it is allowed, g
-// is filled. It allocates nothing where the deciding statement is the sole ground.
+// EvaluateGrounds is Evaluate for a request that goes on record: sole says that the
+// deciding statement alone allowed it, without a condition, and then there is nothing
+// else to tell. Otherwise the grounds of an allowed request are returned; root has none.
 //
 // Control policies of an organization are not among the grounds: that all of their
 // levels allow is the rule and no reason.
-func EvaluateGrounds(req *Request, in *Inputs, g *Grounds) Decision {
-	*g = Grounds{}
+func EvaluateGrounds(req *Request, in *Inputs) (d Decision, sole bool, g *Grounds) {
 	var buf [actionBuffer]byte
 	q := newQuery(req, buf[:0])
 	v := judge(&q, in)
-	d := decide(req, in, &v)
+	d = decide(req, in, &v)
 	if d.Allowed {
-		g.fill(req, in, &q, &v, d)
+		sole, g = grounds(req, in, &q, &v, d)
 	}
-	return d
+	return d, sole, g
 }
 
 // standing is a layer with its verdict.
@@ -62,7 +68,7 @@ type standing struct {
 	needed  bool
 }
 
-func (g *Grounds) fill(req *Request, in *Inputs, q *query, v *verdicts, d Decision) {
+func grounds(req *Request, in *Inputs, q *query, v *verdicts, d Decision) (sole bool, g *Grounds) {
 	resource := LayerResource
 	if in.ResourceIsTrust {
 		resource = LayerTrust
@@ -73,12 +79,14 @@ func (g *Grounds) fill(req *Request, in *Inputs, q *query, v *verdicts, d Decisi
 		{layer: LayerBoundary, set: in.Boundary, verdict: v.boundary},
 		{layer: LayerSession, set: in.Session, verdict: v.session},
 	}
-	needed, sole := 0, true
+	needed, allows := 0, 0
+	sole = true
 	for i := range layers {
 		l := &layers[i]
 		if l.verdict.allow == 0 {
 			continue
 		}
+		allows++
 		without := *v
 		switch i {
 		case 0:
@@ -95,19 +103,22 @@ func (g *Grounds) fill(req *Request, in *Inputs, q *query, v *verdicts, d Decisi
 			sole = sole && !l.verdict.more && l.layer == d.Layer && !l.set.conditional(l.verdict.allow)
 		}
 	}
-	if g.Sole = needed == 1 && sole; g.Sole {
-		return
+	if sole = sole && needed == 1; sole || allows == 0 {
+		return sole, nil
 	}
+	u := new(usualGrounds)
+	u.Needed, u.Statements = u.needed[:0], u.statements[:0]
 	for i := range layers {
 		l := &layers[i]
 		if l.needed {
-			g.Needed = append(g.Needed, l.layer)
+			u.Needed = append(u.Needed, l.layer)
 		}
 		// Where none is needed, these two stand in for each other.
 		if l.needed || needed == 0 && l.verdict.allow != 0 && (l.layer == LayerIdentity || l.layer == resource) {
-			g.add(l, q)
+			u.add(l, q)
 		}
 	}
+	return false, &u.Grounds
 }
 
 // conditional tells whether the statement of an ordinal has conditions.
@@ -117,7 +128,7 @@ func (s *Set) conditional(ordinal int32) bool {
 }
 
 // add adds the statements of a layer that allow.
-func (g *Grounds) add(l *standing, q *query) {
+func (g *usualGrounds) add(l *standing, q *query) {
 	all := ordinals{l.verdict.allow}
 	if l.verdict.more {
 		v := verdict{all: new(ordinals)}
@@ -133,9 +144,16 @@ func (g *Grounds) add(l *standing, q *query) {
 		a, i := l.set.statement(ordinal)
 		s := &a.Document.list()[i]
 		ground := Ground{Layer: l.layer, Policy: traced(&a.Source), Statement: i + 1, Sid: a.Document.sid(i)}
+		var room []string // for what was seen of the first condition of the first statement
+		if len(g.Statements) == 0 {
+			ground.Conditions, room = g.conditions[:0], g.seen[:0]
+		}
 		for j := range s.conditions {
-			c, _ := s.conditions[j].trace(q.context)
-			ground.Conditions = append(ground.Conditions, c)
+			c, _ := s.conditions[j].trace(q.context, room)
+			ground.Conditions, room = append(ground.Conditions, c), nil
+		}
+		if len(s.conditions) == 0 {
+			ground.Conditions = nil
 		}
 		g.Statements = append(g.Statements, ground)
 	}

@@ -245,7 +245,7 @@ func (a *Attached) trace(i int, q *query) TracedStatement {
 	}
 	t.Resource, t.TruncatedElements = clip(resources, t.TruncatedElements)
 	for j := range s.conditions {
-		c, truncated := s.conditions[j].trace(q.context)
+		c, truncated := s.conditions[j].trace(q.context, nil)
 		t.Conditions = append(t.Conditions, c)
 		t.TruncatedElements = t.TruncatedElements || truncated
 	}
@@ -253,8 +253,8 @@ func (a *Attached) trace(i int, q *query) TracedStatement {
 }
 
 // trace holds a condition against the request's keys. The values are the policy's and
-// the request's own, which nobody changes.
-func (c *condition) trace(ctx *Context) (t TracedCondition, truncated bool) {
+// the request's own, which nobody changes; room may be where a value is put.
+func (c *condition) trace(ctx *Context, room []string) (t TracedCondition, truncated bool) {
 	t = TracedCondition{Operator: c.operator().String(), Key: c.key, Holds: c.holds(ctx)}
 	shorten := func(list []string) []string {
 		truncated = truncated || len(list) > maxTracedValues
@@ -262,7 +262,10 @@ func (c *condition) trace(ctx *Context) (t TracedCondition, truncated bool) {
 	}
 	t.Values = shorten(c.values)
 	if e := ctx.find(c.key, c.hash); e != nil {
-		t.Present, t.Seen = true, shorten(e.texts())
+		if t.Present, t.Seen = true, e.set; !e.multi {
+			t.Seen = append(room, e.value.text())
+		}
+		t.Seen = shorten(t.Seen)
 	}
 	return t, truncated
 }

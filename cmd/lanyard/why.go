@@ -138,10 +138,10 @@ func writeExplanation(w io.Writer, r record, reply server.WhyReply) error {
 		return nil
 	}
 	fmt.Fprintf(w, "\n  %s on %s: %s\n", d.Action, d.Resource, decidedBy(d))
-	switch g := &d.Grounds; {
-	case g.Sole:
+	switch g := d.Grounds; {
+	case d.Sole:
 		fmt.Fprintf(w, "\n  Smallest change that would have denied it:\n    - take it out of that statement: nothing else allowed it\n")
-	case len(g.Statements) > 0:
+	case g != nil && len(g.Statements) > 0:
 		fmt.Fprintf(w, "\n%s", g.Render())
 	}
 	return nil
