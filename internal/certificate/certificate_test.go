@@ -309,6 +309,44 @@ func TestChainWithSHA1(t *testing.T) {
 
 // Whatever is uploaded: every answer is one of the errors above, and a certificate
 // that is accepted is accepted again.
+// A chain may name an issuer with a key of any size, and a signature to match it.
+// Checking one of 32 KB takes seconds of a processor, one of 128 KB minutes.
+func TestChainWithHugeKey(t *testing.T) {
+	const bits = 1 << 18
+	n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
+	huge := &rsa.PublicKey{N: n, E: 1<<31 - 1}
+	root := issue(t, "root", ecKey(t), nil, true)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(2), NotBefore: now, NotAfter: now.AddDate(0, 0, 1), BasicConstraintsValid: true, IsCA: true,
+	}, root.cert, huge, root.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var leaf struct {
+		Signed    asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(issue(t, "leaf", rsaKey(t), nil, false).cert.Raw, &leaf); err != nil {
+		t.Fatal(err)
+	}
+	leaf.Signature = asn1.BitString{Bytes: make([]byte, bits/8), BitLength: bits}
+	leaf.Signature.Bytes[1] = 1
+	signed, err := asn1.Marshal(leaf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := Parse(encode("CERTIFICATE", signed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	broken, ok := errors.AsType[*ChainError](parsed.ChainedBy(encode("CERTIFICATE", der) + root.pem))
+	if took := time.Since(begin); !ok || broken.Index != -1 || took > time.Second {
+		t.Errorf("%v after %v", broken, took)
+	}
+}
+
 func FuzzUpload(f *testing.F) {
 	root := issue(f, "root", ecKey(f), nil, true)
 	key := ecKey(f)
