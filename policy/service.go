@@ -21,22 +21,26 @@ func (s *Set) AllowsAction(action string) bool { return s.grants(strings.ToLower
 // grants tells whether an Allow grants an action that pattern stands for, and no Deny
 // takes all of what it grants.
 func (s *Set) grants(pattern string) bool {
+	lists := make([][]statement, len(s.docs))
 	for i := range s.docs {
-		for j := range s.docs[i].Document.statements {
-			st := &s.docs[i].Document.statements[j]
+		lists[i] = s.docs[i].Document.list()
+	}
+	for _, list := range lists {
+		for i := range list {
+			st := &list[i]
 			if st.deny {
 				continue
 			}
 			if st.notAction {
 				// Everything but what is named: something is left unless one of the
 				// names takes it all.
-				if !coversAny(st.actions, pattern) && !s.denies(pattern) {
+				if !coversAny(st.actions, pattern) && !denied(lists, pattern) {
 					return true
 				}
 				continue
 			}
 			for _, granted := range st.actions {
-				if both := narrowed(granted, pattern); both != "" && !s.denies(both) {
+				if both := narrowed(granted, pattern); both != "" && !denied(lists, both) {
 					return true
 				}
 			}
@@ -45,11 +49,11 @@ func (s *Set) grants(pattern string) bool {
 	return false
 }
 
-// denies tells whether a statement takes away all that pattern stands for.
-func (s *Set) denies(pattern string) bool {
-	for i := range s.docs {
-		for j := range s.docs[i].Document.statements {
-			st := &s.docs[i].Document.statements[j]
+// denied tells whether a statement takes away all that pattern stands for.
+func denied(lists [][]statement, pattern string) bool {
+	for _, list := range lists {
+		for i := range list {
+			st := &list[i]
 			if !st.deny || len(st.conditions) > 0 || st.notResource || !slices.ContainsFunc(st.resources, func(p arnPattern) bool { return p.form == anyARN }) {
 				continue
 			}

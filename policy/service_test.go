@@ -50,9 +50,12 @@ func TestAllowsService(t *testing.T) {
 		{`{"Effect":"Allow","NotAction":["s3:*","iam:*"],"Resource":"*"}`, false, false, false, false},
 	} {
 		s := identitySet(t, c.statements)
-		got := []bool{s.AllowsService("s3"), s.AllowsService("iam"), s.AllowsAction("s3:GetObject"), s.AllowsAction("s3:PutObject")}
-		if fmt.Sprint(got) != fmt.Sprint([]bool{c.s3, c.iam, c.get, c.put}) {
-			t.Errorf("%s: %v", c.statements, got)
+		compact := s.docs[0].Document.Compact()
+		for _, s := range []*Set{s, NewSet([]Attached{{Document: &compact}})} {
+			got := []bool{s.AllowsService("s3"), s.AllowsService("iam"), s.AllowsAction("s3:GetObject"), s.AllowsAction("s3:PutObject")}
+			if fmt.Sprint(got) != fmt.Sprint([]bool{c.s3, c.iam, c.get, c.put}) {
+				t.Errorf("%s: %v", c.statements, got)
+			}
 		}
 	}
 	if NewSet(nil).AllowsService("s3") {

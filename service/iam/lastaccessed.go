@@ -219,7 +219,11 @@ func (s *subject) inJob() (jobSubject, error) {
 func (s *Service) subjectOfJob(c *service.Call, about jobSubject) (*subject, error) {
 	id, ok := about.uniqueID()
 	if !ok {
-		for p := range s.managed.All() {
+		policies, err := identity.ManagedAfter(c.Reader, s.managed, "")
+		if err != nil {
+			return nil, err
+		}
+		for p := range policies {
 			if onAWSPolicy(p.ARN(canonicalPartition)) == about {
 				m := awsManaged(p, c.Scope.Partition)
 				return &subject{id: m.id, policy: m}, nil
@@ -249,61 +253,26 @@ func (s *Service) subjectOfJob(c *service.Call, about jobSubject) (*subject, err
 // groups. Boundaries and the like are not looked at (IAM API,
 // GenerateServiceLastAccessedDetails).
 func (s *Service) permissionsOf(c *service.Call, of *subject) (*policy.Set, error) {
-	var docs []policy.Attached
-	add := func(text string, kind policy.Kind) error {
-		doc, err := policy.Parse(text, kind)
-		if err != nil {
-			return fmt.Errorf("a policy of %s: %w", of.id, err)
-		}
-		docs = append(docs, policy.Attached{Document: doc})
-		return nil
-	}
-	bearers := []*bearer{of.bearer}
-	switch {
-	case of.policy != nil:
-		if err := add(s.judged(of.policy), policy.ManagedPolicy); err != nil {
-			return nil, err
-		}
-		return policy.NewSet(docs), nil
-	case of.bearer.kind == identity.TypeUser:
-		u, err := identity.UserByID(c.Reader, of.id)
+	if of.bearer != nil {
+		own, err := s.authz.PoliciesOf(c.Reader, of.id)
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range u.Groups {
-			g, err := identity.GroupByID(c.Reader, id)
-			if err != nil {
-				return nil, fmt.Errorf("group %s of user %s: %v", id, u.Name, err)
-			}
-			bearers = append(bearers, groupBearer(g))
-		}
+		return policy.NewSet(own.Identity), nil
 	}
-	for _, b := range bearers {
-		for i := range *b.inline {
-			if err := add((*b.inline)[i].Document, policy.InlinePolicy); err != nil {
-				return nil, err
-			}
+	text := of.policy.defaultVersion().document
+	if of.policy.byAWS() { // which is shown with more white space than a policy may have
+		p, err := identity.FindManaged(c.Reader, s.managed, of.policy.key)
+		if err != nil {
+			return nil, err
 		}
-		for _, key := range *b.attached {
-			m, err := s.lookUpManaged(c, inPartition(key, c.Scope.Partition))
-			if err != nil {
-				return nil, fmt.Errorf("policy %s of %s: %v", key, b.id, err)
-			}
-			if err := add(s.judged(m), policy.ManagedPolicy); err != nil {
-				return nil, err
-			}
-		}
+		text = p.DefaultDocument()
 	}
-	return policy.NewSet(docs), nil
-}
-
-// judged is the document of a policy as it is judged by: those of AWS are shown with
-// more white space than a policy may have.
-func (s *Service) judged(m *managedPolicy) string {
-	if p, ok := s.managed.Find(m.key); ok {
-		return p.DefaultDocument()
+	doc, err := policy.Parse(text, policy.ManagedPolicy)
+	if err != nil {
+		return nil, fmt.Errorf("policy %s: %w", of.policy.key, err)
 	}
-	return m.defaultVersion().document
+	return policy.NewSet([]policy.Attached{{Document: doc}}), nil
 }
 
 // actorsOf yields the unique ids of the users and roles who act by what a subject

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/lanyard-iam/lanyard/awsmanaged"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/store"
 )
@@ -278,6 +279,27 @@ func TestServiceLastAccessedOfAWSPolicies(t *testing.T) {
 		if len(w.accessed(w.job(p.ARN("aws"), ""))) == 0 {
 			t.Errorf("%s allows no service", p.Name)
 		}
+	}
+}
+
+// An AWS managed policy that was imported counts with what it says, whether it stands in
+// the place of one of the catalogue or beside it.
+func TestServiceLastAccessedOfImportedPolicies(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice")
+	for _, place := range []string{"/ReadOnlyAccess", "/Newest"} {
+		w.edit(func(tx store.Tx) error {
+			return identity.ManagedPolicies.Put(tx, &identity.ManagedPolicy{
+				ID: awsmanaged.DerivedID(place), Created: w.now, Updated: w.now, Default: "v1",
+				Versions: []identity.ManagedPolicyVersion{{ID: "v1", Created: w.now, Document: allow("sqs:*", "*")}},
+			}, place)
+		})
+		name := "arn:aws:iam::aws:policy" + place
+		equal(t, place, w.accessed(w.job(name, "")), []string{"sqs"})
+		attached := &iam.AttachUserPolicyInput{UserName: aws.String("alice"), PolicyArn: &name}
+		do(w.root(), w.iam.AttachUserPolicy, attached)
+		equal(t, "a user with "+place, w.accessed(w.job(alice.p.ARN, "")), []string{"sqs"})
+		do(w.root(), w.iam.DetachUserPolicy, &iam.DetachUserPolicyInput{UserName: attached.UserName, PolicyArn: &name})
 	}
 }
 
