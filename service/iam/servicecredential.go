@@ -47,6 +47,9 @@ func (s *Service) CreateServiceSpecificCredential(c *service.Call, in *iam.Creat
 	if err != nil {
 		return nil, err
 	}
+	if prefix, _ := apiKeyPrefix(name); prefix == "" && in.CredentialAgeDays != nil {
+		return nil, invalidInput("CredentialAgeDays is only valid for services that support API keys, and %s does not.", name)
+	}
 	u, err := credentialHolder(c, in.UserName)
 	if err != nil {
 		return nil, err

@@ -167,6 +167,9 @@ func TestServiceAPIKeys(t *testing.T) {
 	if !made.ExpirationDate.Equal(second(w.now).Add(30*24*time.Hour)) || *made.ServiceCredentialAlias != "alice+1-at-111122223333" {
 		t.Errorf("made %s", asJSON(made))
 	}
+	forPassword := credentialFor("alice", codecommit) // a password does not expire
+	forPassword.CredentialAgeDays = aws.Int32(30)
+	refused(w.root(), w.iam.CreateServiceSpecificCredential, forPassword, "InvalidInput", "CredentialAgeDays is only valid for services that support API keys, and codecommit.amazonaws.com does not.")
 	status := func() types.StatusType {
 		for _, c := range w.credentials(&iam.ListServiceSpecificCredentialsInput{UserName: aws.String("alice"), ServiceName: aws.String(bedrock)}) {
 			if *c.ServiceSpecificCredentialId == *made.ServiceSpecificCredentialId {
