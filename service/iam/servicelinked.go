@@ -2,6 +2,7 @@ package iam
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +17,12 @@ import (
 	"github.com/lanyard-iam/lanyard/store"
 )
 
-// deletionKept is how long the outcome of a deletion can be asked for.
-const deletionKept = 30 * 24 * time.Hour
+// How long the outcome of a deletion can be asked for, and of how many of an account:
+// deleting and making a role again can be repeated without end.
+const (
+	deletionKept = 30 * 24 * time.Hour
+	maxDeletions = 1000
+)
 
 // CreateServiceLinkedRole makes the role that an AWS service is linked to: name, path,
 // trust policy and permissions are the service's. It is not held up by the quota of
@@ -124,19 +129,34 @@ func parseDeletionTask(id string) (path, role string, ok bool) {
 	return arn.ServiceLinkedPath + parts[0] + "/", parts[1], true
 }
 
-// forgetDeletions drops the account's deletions that are too old to be asked for.
+// forgetDeletions drops the account's deletions that are too old to be asked for, and
+// the oldest if there are too many for one more.
 func forgetDeletions(c *service.Call) error {
+	type deletion struct {
+		task string
+		at   time.Time
+	}
+	var kept []deletion
 	var old []string
 	err := identity.RoleDeletions.Scan(c.Reader, "", func(key store.Key, d *identity.RoleDeletion) bool {
 		if c.Now.Sub(d.Deleted) > deletionKept {
 			old = append(old, key.Last())
+		} else {
+			kept = append(kept, deletion{key.Last(), d.Deleted})
 		}
 		return true
 	}, c.Account())
+	if err != nil {
+		return err
+	}
+	if len(kept) >= maxDeletions {
+		oldest := slices.MinFunc(kept, func(a, b deletion) int { return a.at.Compare(b.at) })
+		old = append(old, oldest.task)
+	}
 	for _, task := range old {
 		identity.RoleDeletions.Delete(c.Tx, c.Account(), task)
 	}
-	return err
+	return nil
 }
 
 // mayCreateServiceLinkedRole asks about the role that is to be, and for which service.

@@ -136,6 +136,25 @@ func TestDeletionOfAServiceLinkedRole(t *testing.T) {
 	unknown(w.root(), task)
 }
 
+// Whoever deletes a role and makes it again all day long leaves no more than so many
+// records; the newest can be asked for.
+func TestDeletionsOfServiceLinkedRolesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	var tasks []string
+	for range maxDeletions + 2 {
+		r := w.linked("ecs.amazonaws.com")
+		w.later(time.Second)
+		tasks = append(tasks, *do(w.root(), w.iam.DeleteServiceLinkedRole, &iam.DeleteServiceLinkedRoleInput{RoleName: r.RoleName}).DeletionTaskId)
+	}
+	for i, task := range tasks {
+		in := &iam.GetServiceLinkedRoleDeletionStatusInput{DeletionTaskId: &task}
+		if _, err := try(w.root(), w.iam.GetServiceLinkedRoleDeletionStatus, in); (err == nil) != (i >= 2) {
+			t.Errorf("deletion %d of %d: %v", i, len(tasks), err)
+		}
+	}
+	w.consistent(t)
+}
+
 // Customers can neither change what a service-linked role may do or who may use it,
 // nor make a role that looks like one, nor take its policy for themselves.
 func TestServiceLinkedRolesAreProtected(t *testing.T) {
