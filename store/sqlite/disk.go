@@ -25,9 +25,10 @@ import (
 const (
 	// applicationID marks the file as Lanyard's (PRAGMA application_id): "Lany".
 	applicationID = 0x4c616e79
-	// format is the version of the schema below (PRAGMA user_version). Kinds of record have
-	// their own versions, in package store.
-	format = 1
+	// format is the version of the schema below and of what its columns hold (PRAGMA
+	// user_version). Kinds of record have their own versions, in package store. Format 1 had no
+	// compressed blocks of log, so what it holds is right in format 2.
+	format = 2
 
 	// checkpointPages bounds the WAL: a checkpoint of 8 MB takes some 20 ms.
 	checkpointPages = 2000
@@ -156,6 +157,9 @@ func (d *disk) connect() (_ engine.State, err error) {
 	if err != nil {
 		return engine.State{}, err
 	}
+	if err := d.stamp(); err != nil {
+		return engine.State{}, err
+	}
 	for text, stmt := range map[string]**sql.Stmt{putState: &d.put, dropState: &d.drop, addBlock: &d.add, setMeta: &d.set} {
 		if *stmt, err = d.conn.PrepareContext(always, text); err != nil {
 			return engine.State{}, translate(err)
@@ -200,10 +204,20 @@ func (d *disk) identify() error {
 	case version > format:
 		return fmt.Errorf("%w: %s has format %d, this release knows up to %d; run the newer release, or restore a backup that this one made",
 			store.ErrNewer, databaseFile, version, format)
-	case version != format || !slices.Equal(found, schema):
+	case version < 1 || !slices.Equal(found, schema):
 		return fmt.Errorf("%w: the schema of %s is not that of format %d", store.ErrCorrupt, databaseFile, format)
 	}
 	return nil
+}
+
+// stamp writes the format's version into the database: an older release, which could not
+// read what is written from now on, refuses it.
+func (d *disk) stamp() error {
+	var version int64
+	if err := d.queryRow(`PRAGMA user_version`, &version); err != nil || version == format {
+		return err
+	}
+	return d.exec(fmt.Sprintf(`PRAGMA user_version = %d`, format))
 }
 
 // schema returns the statements by which the database says it was made, in that order.

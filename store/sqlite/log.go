@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/lanyard-iam/lanyard/store"
 	"github.com/lanyard-iam/lanyard/store/internal/engine"
 )
@@ -25,14 +27,20 @@ const (
 	scanBlocks = 16
 	// trimBlocks is how many blocks one transaction deletes.
 	trimBlocks = 512
+	// plainBytes bounds a block that is read, compressed or not: it is longer than any written.
+	plainBytes = blockBytes + store.MaxEntryBytes
 )
+
+// The first byte of a block's entries tells whether they are compressed. It is 0 where they
+// are not, as in all of format 1: the first entry is 0 nanoseconds after itself.
+const compressed = 1
 
 // block is a row of the table log: entries of one stream, in the order of time.
 type block struct {
 	id          int64
 	stream      string
 	first, last int64  // nanoseconds since 1970
-	entries     []byte // per entry: nanoseconds after first, length (both uvarint), data
+	entries     []byte // as packer and unpack have them
 }
 
 func (b *block) checksum() uint64 {
@@ -45,12 +53,42 @@ func (b *block) checksum() uint64 {
 
 // packer packs entries into blocks. Blocks are good until the next use of their packer,
 // which writes them into the same memory.
-type packer struct{ memory []byte }
+type packer struct{ memory, squeezed []byte }
 
-// packerBytes is how much memory a packer keeps.
+// packerBytes is how much a packer keeps of either memory.
 const packerBytes = 2 << 20
 
 func (p *packer) blocks(entries []store.LogEntry) []block {
+	done := p.plain(entries)
+	if cap(p.squeezed) > packerBytes {
+		p.squeezed = nil
+	}
+	p.squeezed = p.squeezed[:0]
+	for i := range done {
+		p.squeeze(&done[i])
+	}
+	return done
+}
+
+// squeeze compresses a block, if that makes it shorter. The records of a trail are much
+// alike: thirty need an eighth of the space, and with it of the work of writing pages to
+// the WAL and from there to the database, which is far more than that of compressing.
+func (p *packer) squeeze(b *block) {
+	start := len(p.squeezed)
+	p.squeezed = append(slices.Grow(p.squeezed, 1+s2.MaxEncodedLen(len(b.entries))), compressed)
+	room := p.squeezed[start+1 : cap(p.squeezed)]
+	n := len(s2.Encode(room, b.entries))
+	if 1+n >= len(b.entries) {
+		p.squeezed = p.squeezed[:start]
+		return
+	}
+	p.squeezed = p.squeezed[:start+1+n]
+	b.entries = p.squeezed[start:]
+}
+
+// plain packs entries without compression. Per entry: nanoseconds after the block's first,
+// length (both uvarint), data.
+func (p *packer) plain(entries []store.LogEntry) []block {
 	if cap(p.memory) > packerBytes {
 		p.memory = nil
 	}
@@ -79,8 +117,19 @@ func (p *packer) blocks(entries []store.LogEntry) []block {
 
 // unpack returns the entries of a block, with their cursors.
 func (b *block) unpack() ([]store.LogEntry, error) {
+	rest := b.entries
+	if len(rest) > 0 && rest[0] == compressed {
+		rest = rest[1:]
+		if n, err := s2.DecodedLen(rest); err != nil || n > plainBytes {
+			return nil, store.ErrCorrupt
+		}
+		var err error
+		if rest, err = s2.Decode(nil, rest); err != nil {
+			return nil, store.ErrCorrupt
+		}
+	}
 	var entries []store.LogEntry
-	for rest := b.entries; len(rest) > 0; {
+	for len(rest) > 0 {
 		after, n := binary.Uvarint(rest)
 		if n <= 0 {
 			return nil, store.ErrCorrupt
