@@ -25,6 +25,9 @@ func TestAccountIsReadBackFromAnAccessKeyID(t *testing.T) {
 		if got, ok := arn.AccountOfAccessKey(id); !ok || got != account {
 			t.Fatalf("account of %s = %s, %v; want %s", id, got, ok, account)
 		}
+		if !arn.IsAccessKey(id) || arn.IsSessionKey(id) {
+			t.Fatalf("%s is not seen to be a long-term key", id)
+		}
 	})
 }
 
@@ -33,6 +36,17 @@ func TestAccountIsReadBackFromAnAccessKeyID(t *testing.T) {
 func TestAccountOfAKnownAWSKey(t *testing.T) {
 	if got, ok := arn.AccountOfAccessKey("ASIAY34FZKBOKMUTVV7A"); !ok || got != "609629065308" {
 		t.Errorf("account = %s, %v; want 609629065308", got, ok)
+	}
+}
+
+func TestFormOfAccessKeyIDs(t *testing.T) {
+	for _, id := range []string{"", "AKIA", "akiay34fzkbokmutvv7a", "AKIAY34FZKBOKMUTVV7", "AKIAY34FZKBOKMUTVV7AA", "AKIAY34FZKBOKMUTVV71", "AIDAY34FZKBOKMUTVV7A"} {
+		if arn.IsAccessKey(id) || arn.IsSessionKey(id) {
+			t.Errorf("%q passes as the id of an access key", id)
+		}
+	}
+	if !arn.IsSessionKey("ASIAY34FZKBOKMUTVV7A") || arn.IsAccessKey("ASIAY34FZKBOKMUTVV7A") {
+		t.Error("a session's key is taken for another")
 	}
 }
 

@@ -95,3 +95,22 @@ func AccountOfAccessKey(id string) (account AccountID, ok bool) {
 	}
 	return AccountID(fmt.Sprintf("%012d", n)), true
 }
+
+// IsAccessKey tells whether a text has the form of the id of a long-term access key,
+// as AWS and NewAccessKeyID make them.
+func IsAccessKey(id string) bool { return hasForm(id, PrefixAccessKey) }
+
+// IsSessionKey tells whether a text has the form of the id of a temporary access key.
+func IsSessionKey(id string) bool { return hasForm(id, PrefixSessionKey) }
+
+func hasForm(id, prefix string) bool {
+	if len(id) != 20 || id[:4] != prefix {
+		return false
+	}
+	for _, c := range []byte(id[4:]) {
+		if (c < 'A' || c > 'Z') && (c < '2' || c > '7') {
+			return false
+		}
+	}
+	return true
+}

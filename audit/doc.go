@@ -18,7 +18,7 @@
 //
 // The trail is read by Lookup, as CloudTrail's LookupEvents does, and by Find and
 // LastDenied, which also return the private companion of a record: the
-// [Decision] of the policy engine.
+// [Decision] of the policy engine; and by Calls, for all that a key did.
 //
 // Who is calling is put into a record by package authn; which operations are
 // recorded in which way is decided by package endpoint; the errors of

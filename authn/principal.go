@@ -70,6 +70,17 @@ type Principal struct {
 // Temporary tells whether the caller's credentials expire by themselves.
 func (p *Principal) Temporary() bool { return p.Session != nil }
 
+// Origin is the long-term access key that the caller's credentials go back to, or empty.
+func (p *Principal) Origin() string {
+	if p.Session != nil {
+		return p.Session.Origin
+	}
+	if p.Kind == User {
+		return p.AccessKeyID
+	}
+	return ""
+}
+
 // SessionName is the role session name, or empty.
 func (p *Principal) SessionName() string {
 	if p.Kind == AssumedRole && p.Session != nil {

@@ -28,7 +28,7 @@ var (
 	PasswordPolicies = store.Table[PasswordPolicy]{Kind: store.PasswordPolicy}   // account
 	Aliases          = store.Table[Alias]{Kind: store.AccountAlias}              // alias
 	Throttles        = store.Table[Throttle]{Kind: store.Throttle}               // purpose, unique id
-	Revocations      = store.Table[Revocation]{Kind: store.Revocation}           // unique id
+	Revocations      = store.Table[Revocation]{Kind: store.Revocation}           // unique id or access key id
 )
 
 // Fold is the form of a name in keys: IAM compares names without regard to case.
@@ -277,7 +277,8 @@ type Throttle struct {
 	Until    time.Time `json:"until,omitzero"`
 }
 
-// Revocation makes sessions issued to a principal before Before invalid.
+// Revocation makes sessions issued to a principal, or minted by an access key, before
+// Before invalid.
 type Revocation struct {
 	Before time.Time `json:"before"`
 }

@@ -32,6 +32,9 @@ import (
 //	POST /credentials  CredentialsRequest → CredentialsReply
 //	POST /managed-policies  ManagedPolicy → ManagedPolicyReply
 //	POST /revoke       RevokeRequest → RevokeReply
+//	GET  /key?id=…     KeyReply
+//	GET  /keys/calls?id=…  lines of KeyCallsLine: what a key and its sessions did
+//	POST /keys/check   KeyCheckRequest → KeyCheckReply: do these work here?
 //	GET  /tokens       TokensReply, of ?account=…
 //	POST /tokens       TokensRequest → TokensReply: import hardware tokens
 //	DELETE /tokens     TokensRequest → TokensReply
@@ -289,6 +292,9 @@ func (s *Server) localHandler() http.Handler {
 	mux.HandleFunc("POST /revoke", s.serveRevoke)
 	mux.HandleFunc("POST /managed-policies", s.serveManagedPolicy)
 	mux.HandleFunc("GET /why", s.serveWhy)
+	mux.HandleFunc("GET /key", s.serveKey)
+	mux.HandleFunc("GET /keys/calls", s.serveKeyCalls)
+	mux.HandleFunc("POST /keys/check", s.serveCheckKeys)
 	mux.HandleFunc("GET /tokens", s.serveTokens)
 	mux.HandleFunc("POST /tokens", s.serveImportTokens)
 	mux.HandleFunc("DELETE /tokens", s.serveRemoveTokens)

@@ -17,10 +17,11 @@ import (
 	"github.com/lanyard-iam/lanyard/store"
 )
 
-// RevokeRequest ends sessions of users, roles and root users.
+// RevokeRequest ends sessions of users, roles and root users, and those that an access
+// key minted.
 type RevokeRequest struct {
-	// Principals are ARNs, unique ids, user/NAME, role/NAME, root, or names. All of
-	// them are revoked, or none.
+	// Principals are ARNs, unique ids, user/NAME, role/NAME, root, names, or ids of
+	// access keys. All of them are revoked, or none.
 	Principals []string      `json:"principals"`
 	Account    arn.AccountID `json:"account,omitempty"` // of what is no ARN; empty: the first
 	Before     time.Time     `json:"before,omitzero"`   // zero: now
@@ -31,10 +32,10 @@ type RevokeReply struct {
 	Revoked []Revoked `json:"revoked"`
 }
 
-// Revoked is a principal whose sessions ended.
+// Revoked is a principal, or an access key, whose sessions ended.
 type Revoked struct {
-	ARN  string `json:"arn"`
-	Type string `json:"type"` // user, role or root
+	ARN  string `json:"arn,omitempty"` // of a key, that of its user; empty if it was deleted
+	Type string `json:"type"`          // user, role, root or key
 	ID   string `json:"id"`
 	// Before is the moment before which sessions were issued that are over. It is
 	// a whole second, and later than what was asked for if the principal's sessions
@@ -130,10 +131,15 @@ func (s *Server) revoke(ctx context.Context, in RevokeRequest, who peer) (Revoke
 func (s *Server) recordRevocation(tx store.Tx, account arn.AccountID, p Revoked, now time.Time, who peer) error {
 	e := s.localEvent(account, "sts.amazonaws.com", "RevokeSessions", now)
 	e.Type = "AwsServiceEvent"
-	e.Resources = []audit.Resource{{ARN: p.ARN, AccountID: account, Type: map[string]string{"user": "AWS::IAM::User", "role": "AWS::IAM::Role"}[p.Type]}}
+	name, id := p.ARN, "principalId"
+	if p.Type == "key" {
+		name, id = p.ID, "accessKeyId"
+	}
+	kinds := map[string]string{"user": "AWS::IAM::User", "role": "AWS::IAM::Role", "key": "AWS::IAM::AccessKey"}
+	e.Resources = []audit.Resource{{ARN: name, AccountID: account, Type: kinds[p.Type]}}
 	var err error
 	if e.Additional, err = json.Marshal(map[string]any{
-		"localUser": loginName(who.uid), "localUid": who.uid, "principalId": p.ID, "issuedBefore": p.Before.Format(time.RFC3339),
+		"localUser": loginName(who.uid), "localUid": who.uid, id: p.ID, "issuedBefore": p.Before.Format(time.RFC3339),
 	}); err != nil {
 		return err
 	}
@@ -156,7 +162,7 @@ func (s *Server) localEvent(account arn.AccountID, source, name string, now time
 	}
 }
 
-// principal finds who has sessions by an ARN, a unique id or a name.
+// principal finds who has sessions by an ARN, a unique id, a name or an access key.
 func (s *Server) principal(r store.Reader, account arn.AccountID, given string) (Revoked, arn.AccountID, error) {
 	kind, name := "", given
 	switch a, err := arn.Parse(given); {
@@ -177,6 +183,17 @@ func (s *Server) principal(r store.Reader, account arn.AccountID, given string) 
 		if e, err := identity.Entities.Get(r, given); err == nil {
 			return s.principalNamed(r, e.Account, string(e.Type), e.Name, given)
 		}
+	}
+	if arn.IsAccessKey(given) {
+		key, err := s.findKey(r, given)
+		if err != nil {
+			return Revoked{}, "", err
+		}
+		p := Revoked{ARN: key.UserARN, Type: "key", ID: given}
+		if key.Active {
+			p.AccessKeys = []string{given}
+		}
+		return p, key.Account, nil
 	}
 	if k, n, ok := strings.Cut(given, "/"); ok {
 		kind, name = k, n[strings.LastIndexByte(n, '/')+1:]

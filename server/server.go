@@ -78,6 +78,8 @@ type Server struct {
 	admin    net.Listener
 	local    *localSocket
 	certs    *certificates
+
+	checking sync.Mutex // held while keys that were found somewhere are looked at
 }
 
 // New opens the store, makes what must exist, and listens. Nothing is answered

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
@@ -19,8 +20,11 @@ import (
 //	policy ARNs (list of strings) tags (list of: flags (1), key, value)
 //
 // where a string is its length as uvarint and its bytes, a list its length as
-// uvarint and its members, and the MFA time is there if flagMFA is set. Tokens of
-// version 1 can be opened for ever: a change to this is another version.
+// uvarint and its members, and the MFA time is there if flagMFA is set.
+//
+// Version 2 has the origin (string) behind the issuer, if flagOrigin is set. Where it is
+// not, the origin follows from the issuer: it is that long-term key, or none. Tokens of
+// both versions can be opened for ever: a change to this is another version.
 
 // PackedBudget is how many bytes the session policy, the ARNs of managed session
 // policies and the session tags may take in a token. AWS keeps its own measure
@@ -60,6 +64,7 @@ const (
 	flagMFA
 	flagChained
 	flagIssuerRoot
+	flagOrigin // since version 2
 	flagsKnown = 1<<iota - 1
 
 	tagTransitive = 1
@@ -69,8 +74,8 @@ const accountSize = 5 // bytes that hold any number of twelve digits
 
 // sizeBound is at least the length of what append adds.
 func (s *Session) sizeBound() int {
-	return 2 + len(s.ID) + accountSize + 10*binary.MaxVarintLen64 +
-		len(s.PrincipalID) + len(s.Name) + len(s.SourceIdentity) + len(s.Issuer) + s.packedSize()
+	return 2 + len(s.ID) + accountSize + 11*binary.MaxVarintLen64 +
+		len(s.PrincipalID) + len(s.Name) + len(s.SourceIdentity) + len(s.Issuer) + len(s.Origin) + s.packedSize()
 }
 
 func (s *Session) append(b []byte) ([]byte, error) {
@@ -88,6 +93,7 @@ func (s *Session) append(b []byte) ([]byte, error) {
 	set(flagMFA, s.MFA)
 	set(flagChained, s.Chained)
 	set(flagIssuerRoot, s.IssuerRoot)
+	set(flagOrigin, s.Origin != originOf(s.Issuer))
 	b = append(b, byte(s.Kind), flags)
 	b = append(b, s.ID[:]...)
 	b = append(b, byte(account>>32), byte(account>>24), byte(account>>16), byte(account>>8), byte(account))
@@ -97,9 +103,13 @@ func (s *Session) append(b []byte) ([]byte, error) {
 	if s.MFA {
 		b = binary.AppendVarint(b, s.MFATime.Unix()-issued)
 	}
-	for _, text := range [...]string{s.PrincipalID, s.Name, s.SourceIdentity, s.Issuer, s.Policy} {
+	for _, text := range [...]string{s.PrincipalID, s.Name, s.SourceIdentity, s.Issuer} {
 		b = appendString(b, text)
 	}
+	if flags&flagOrigin != 0 {
+		b = appendString(b, s.Origin)
+	}
+	b = appendString(b, s.Policy)
 	b = binary.AppendUvarint(b, uint64(len(s.PolicyARNs)))
 	for _, a := range s.PolicyARNs {
 		b = appendString(b, a)
@@ -122,12 +132,25 @@ func (s *Session) append(b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// originOf is the origin of a session that says no more than who asked for it.
+func originOf(issuer string) string {
+	if strings.HasPrefix(issuer, arn.PrefixAccessKey) {
+		return issuer
+	}
+	return ""
+}
+
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// parse reads a session of version 1. The strings of the session share text.
-func parse(text string) (s *Session, ok bool) {
+// parse reads a session of a version up to version2. The strings of the session share
+// text.
+func parse(version byte, text string) (s *Session, ok bool) {
+	known := byte(flagsKnown)
+	if version < version2 {
+		known &^= flagOrigin
+	}
 	d := decoder{rest: text}
 	s = new(Session)
 	s.Kind = Kind(d.byte())
@@ -147,6 +170,10 @@ func parse(text string) (s *Session, ok bool) {
 	s.Name = d.string()
 	s.SourceIdentity = d.string()
 	s.Issuer = d.string()
+	s.Origin = originOf(s.Issuer)
+	if flags&flagOrigin != 0 {
+		s.Origin = d.string()
+	}
 	s.Policy = d.string()
 	if n := d.count(1); n > 0 {
 		s.PolicyARNs = make([]string, n)
@@ -166,7 +193,7 @@ func parse(text string) (s *Session, ok bool) {
 		}
 	}
 	s.TransitiveTags = slices.Clip(s.TransitiveTags)
-	if d.bad || d.rest != "" || flags&^flagsKnown != 0 {
+	if d.bad || d.rest != "" || flags&^known != 0 {
 		return nil, false
 	}
 	return s, true

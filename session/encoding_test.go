@@ -17,17 +17,23 @@ func TestParseRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := string(b)
-	if _, ok := parse(good); !ok {
+	if _, ok := parse(version2, good); !ok {
 		t.Fatal("a good encoding is refused")
 	}
 	refused := func(what, text string) {
 		t.Helper()
-		if s, ok := parse(text); ok || s != nil {
+		if s, ok := parse(version2, text); ok || s != nil {
 			t.Errorf("%s: %+v", what, s)
 		}
 	}
 	for n := range len(good) {
 		refused(fmt.Sprintf("cut to %d bytes", n), good[:n])
+	}
+	if s, ok := parse(version1, good); !ok || s.Origin != "" {
+		t.Errorf("as version 1: %+v", s)
+	}
+	if _, ok := parse(version1, good[:1]+string(rune(flagOrigin))+good[2:]); ok {
+		t.Error("version 1 knows the flag of version 2")
 	}
 	refused("something behind it", good+"\x00")
 	refused("an unknown flag", good[:1]+"\x80"+good[2:])
@@ -48,7 +54,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(seed))
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
-		s, ok := parse(text)
+		s, ok := parse(version2, text)
 		if !ok {
 			if s != nil {
 				t.Fatal("a failed parse returns something")
@@ -62,7 +68,7 @@ func FuzzParse(f *testing.F) {
 		if len(again) > s.sizeBound() {
 			t.Fatalf("encoding of %d bytes, bound %d", len(again), s.sizeBound())
 		}
-		back, ok := parse(string(again))
+		back, ok := parse(version2, string(again))
 		if !ok || !reflect.DeepEqual(back, s) {
 			t.Fatalf("%+v reads back as %+v", s, back)
 		}

@@ -12,33 +12,42 @@ import (
 // Revoke makes the sessions of a principal that were issued before a moment
 // invalid from the next request on: those of a role (AROA…), of a user including
 // the federated ones that the user issued (AIDA…), or of the root user (account
-// id). Sessions know their issue time to the second, so the moment is rounded up:
+// id); or those that a long-term access key (AKIA…) minted, directly or through
+// other sessions, whosesoever they are. Sessions know their issue time to the second, so the moment is rounded up:
 // a session of the same second may be ended although it is a little younger.
 //
 // A revocation is never taken back, by an earlier moment least of all.
-func Revoke(tx store.Tx, principalID string, before time.Time) error {
+func Revoke(tx store.Tx, id string, before time.Time) error {
 	if cut := before.Truncate(time.Second); !cut.Equal(before) {
 		before = cut.Add(time.Second)
 	}
-	old, err := identity.Revocations.Get(tx, principalID)
+	old, err := identity.Revocations.Get(tx, id)
 	switch {
 	case err == nil && !before.After(old.Before):
 		return nil
 	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("read revocation of %s: %w", principalID, err)
+		return fmt.Errorf("read revocation of %s: %w", id, err)
 	}
-	return identity.Revocations.Put(tx, &identity.Revocation{Before: before.UTC()}, principalID)
+	return identity.Revocations.Put(tx, &identity.Revocation{Before: before.UTC()}, id)
 }
 
-// Revoked tells whether a session was issued before its principal's sessions were
-// last revoked. An error means that it is not known; callers refuse the session.
+// Revoked tells whether a session was issued before the sessions of its principal, or of
+// the key at its origin, were last revoked. An error means that it is not known; callers refuse the session.
 func Revoked(r store.Reader, s *Session) (bool, error) {
-	revocation, err := identity.Revocations.Get(r, s.PrincipalID)
+	revoked, err := revokedFor(r, s, s.PrincipalID)
+	if revoked || err != nil || s.Origin == "" {
+		return revoked, err
+	}
+	return revokedFor(r, s, s.Origin)
+}
+
+func revokedFor(r store.Reader, s *Session, id string) (bool, error) {
+	revocation, err := identity.Revocations.Get(r, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("read revocation of %s: %w", s.PrincipalID, err)
+		return false, fmt.Errorf("read revocation of %s: %w", id, err)
 	}
 	return s.Issued.Before(revocation.Before), nil
 }

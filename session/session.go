@@ -58,9 +58,13 @@ type Session struct {
 	// Chained is true when the credentials that asked for this session were
 	// temporary themselves; sessions made by it last an hour at most.
 	Chained bool
-	// Issuer is the access key id that asked for the session (AKIA… or ASIA…),
-	// so that what a leaked key minted can be found and revoked.
+	// Issuer is the access key id that asked for the session (AKIA… or ASIA…).
 	Issuer string
+	// Origin is the long-term access key (AKIA…) at the beginning of the chain of
+	// sessions that led to this one, so that what a leaked key minted, directly or
+	// through other sessions, can be revoked. It is empty where no key was: sessions
+	// of the owner of the host, and what these mint.
+	Origin string
 	// IssuerRoot is true for a Federated session made by the root user.
 	IssuerRoot bool
 

@@ -67,6 +67,7 @@ func NewCodec(ring *keyring.Ring) *Codec {
 const (
 	magic    = "\x2d\xa9\xf2" // "Lany" in base64
 	version1 = 1
+	version2 = 2 // knows the origin of chains
 
 	tokenKeyAt = len(magic) + 1
 	nonceAt    = tokenKeyAt + 4
@@ -107,7 +108,7 @@ func (c *Codec) Mint(s *Session, rand io.Reader) (Credentials, error) {
 	}
 	buf := make([]byte, adSize, adSize+sealedAt+s.sizeBound()+tagSize)
 	buf = append(buf, magic...)
-	buf = append(buf, version1)
+	buf = append(buf, version2)
 	buf = binary.BigEndian.AppendUint32(buf, s.key.ID())
 	buf = append(buf, nonce...)
 	if buf, err = s.append(buf); err != nil {
@@ -155,7 +156,8 @@ func (c *Codec) Open(accessKeyID, token string) (*Session, error) {
 		return nil, ErrInvalid
 	}
 	b := buf[adSize:]
-	if string(b[:len(magic)]) != magic || b[len(magic)] != version1 {
+	version := b[len(magic)]
+	if string(b[:len(magic)]) != magic || version < version1 || version > version2 {
 		return nil, ErrInvalid
 	}
 	key, ok := c.ring.Key(keyring.SessionTokens, binary.BigEndian.Uint32(b[tokenKeyAt:]))
@@ -166,7 +168,7 @@ func (c *Codec) Open(accessKeyID, token string) (*Session, error) {
 	if err != nil {
 		return nil, ErrInvalid
 	}
-	s, ok := parse(string(plain))
+	s, ok := parse(version, string(plain))
 	if !ok {
 		return nil, ErrInvalid
 	}

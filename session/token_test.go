@@ -54,6 +54,7 @@ func example() *session.Session {
 		SourceIdentity: "alice",
 		Chained:        true,
 		Issuer:         "ASIAY34FZKBOKMUTVV7A",
+		Origin:         "AKIAY34FZKBOKMUTVV7A",
 	}
 }
 
@@ -68,6 +69,7 @@ func typical() *session.Session {
 		Expires:     now.Add(time.Hour),
 		MFAKnown:    true,
 		Issuer:      "AKIAY34FZKBOKMUTVV7A",
+		Origin:      "AKIAY34FZKBOKMUTVV7A",
 	}
 }
 
@@ -146,7 +148,8 @@ func sessions(t *rapid.T) *session.Session {
 		Policy:         rapid.StringN(-1, -1, 2048).Draw(t, "policy"),
 		SourceIdentity: text.Draw(t, "source identity"),
 		Chained:        rapid.Bool().Draw(t, "chained"),
-		Issuer:         text.Draw(t, "issuer"),
+		Issuer:         rapid.OneOf(text, rapid.Just("AKIAY34FZKBOKMUTVV7A"), rapid.Just("ASIAY34FZKBOKMUTVV7A")).Draw(t, "issuer"),
+		Origin:         rapid.OneOf(text, rapid.Just("AKIAY34FZKBOKMUTVV7A"), rapid.Just("")).Draw(t, "origin"),
 		IssuerRoot:     rapid.Bool().Draw(t, "issuer root"),
 	}
 	if s.MFA {

@@ -22,13 +22,15 @@ func newRevoke() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "revoke NAME...",
-		Short: "End the sessions of users, roles or root",
+		Short: "End the sessions of users, roles, root or keys",
 		Long: `End every session of a user, a role or the root user that was begun before now:
 temporary credentials of AssumeRole, GetSessionToken, GetFederationToken and
 lanyard env are refused from the next request on. All that are named, or none.
 
 NAME is an ARN, a unique id, user/NAME, role/NAME, root, or a name that only one
-of them has. A revocation cannot be taken back. It ends sessions only: access
+of them has. The id of an access key (AKIA…) ends the sessions that it minted,
+directly and through others, and nobody else's of the same roles. A revocation
+cannot be taken back. It ends sessions only: access
 keys and passwords go on working, and who may begin a session may begin a new
 one. To stop a person, deactivate those first (aws iam update-access-key
 --status Inactive, aws iam delete-login-profile), and revoke the roles, too,
@@ -66,7 +68,11 @@ whose sessions the person began.`,
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(reply)
 			}
 			for _, r := range reply.Revoked {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s\tended sessions issued before %s\n", r.ARN, r.Before.UTC().Format(time.RFC3339))
+				name := r.ARN
+				if r.Type == "key" {
+					name = r.ID
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s\tended sessions issued before %s\n", name, r.Before.UTC().Format(time.RFC3339))
 				fmt.Fprint(cmd.ErrOrStderr(), stillWorks(r))
 			}
 			return nil
@@ -84,6 +90,10 @@ whose sessions the person began.`,
 // stillWorks says what a revocation left as it was.
 func stillWorks(r server.Revoked) string {
 	switch {
+	case r.Type == "key" && len(r.AccessKeys) > 0:
+		return "  the key is active and can begin new sessions\n"
+	case r.Type == "key":
+		return ""
 	case r.Type == "role":
 		return "  whom the role trusts can begin new sessions\n"
 	case r.Type == "root":

@@ -51,6 +51,7 @@ func (s *Service) issue(c *service.Call, sn *session.Session, lifetime time.Dura
 	sn.Issued = c.Now
 	sn.Expires = c.Now.Add(lifetime)
 	sn.Issuer = c.Principal.AccessKeyID
+	sn.Origin = c.Principal.Origin()
 	cr, err := s.config.Sessions.Mint(sn, c.Rand)
 	if err != nil {
 		return nil, err
