@@ -80,6 +80,10 @@ type disk struct {
 
 	meta   meta
 	packer packer // of Commit, which runs one at a time
+	// earlier: the database is of an earlier format. The first batch makes it one of this
+	// format, which an older release refuses since it could not read it; a release that
+	// was only tried leaves the database to the older one.
+	earlier bool
 }
 
 // meta is the row of that table: what the rest of the database must add up to.
@@ -157,9 +161,6 @@ func (d *disk) connect() (_ engine.State, err error) {
 	if err != nil {
 		return engine.State{}, err
 	}
-	if err := d.stamp(); err != nil {
-		return engine.State{}, err
-	}
 	for text, stmt := range map[string]**sql.Stmt{putState: &d.put, dropState: &d.drop, addBlock: &d.add, setMeta: &d.set} {
 		if *stmt, err = d.conn.PrepareContext(always, text); err != nil {
 			return engine.State{}, translate(err)
@@ -207,17 +208,8 @@ func (d *disk) identify() error {
 	case version < 1 || !slices.Equal(found, schema):
 		return fmt.Errorf("%w: the schema of %s is not that of format %d", store.ErrCorrupt, databaseFile, format)
 	}
+	d.earlier = version < format
 	return nil
-}
-
-// stamp writes the format's version into the database: an older release, which could not
-// read what is written from now on, refuses it.
-func (d *disk) stamp() error {
-	var version int64
-	if err := d.queryRow(`PRAGMA user_version`, &version); err != nil || version == format {
-		return err
-	}
-	return d.exec(fmt.Sprintf(`PRAGMA user_version = %d`, format))
 }
 
 // schema returns the statements by which the database says it was made, in that order.
@@ -322,12 +314,17 @@ func (d *disk) Commit(b *engine.Batch) error {
 	if err != nil {
 		return err
 	}
-	d.meta = m
+	d.meta, d.earlier = m, false
 	d.acked.write(m.commits)
 	return nil
 }
 
 func (d *disk) write(b *engine.Batch, m *meta) error {
+	if d.earlier {
+		if err := d.exec(fmt.Sprintf(`PRAGMA user_version = %d`, format)); err != nil {
+			return err
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(b.Writes)) {
 		w, k := b.Writes[key], []byte(key)
 		if w.Old != nil {

@@ -103,8 +103,23 @@ func TestFormat1(t *testing.T) {
 		return entries
 	}
 	alter(t, dir, `PRAGMA user_version = 1`)
+	version := func() (n int) {
+		t.Helper()
+		db, err := sql.Open("sqlite", filepath.Join(dir, databaseFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.QueryRow(`PRAGMA user_version`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
 	old := new(packer).plain(records(0))[0]
 	alter(t, dir, fmt.Sprintf(`INSERT INTO log (stream, first, last, entries, checksum) VALUES ('trail', %d, %d, x'%x', %d)`, old.first, old.last, old.entries, int64(old.checksum())))
+	if s, err := Open(dir); err != nil || s.Close() != nil || version() != 1 {
+		t.Errorf("after a release was only tried, the format is %d: %v", version(), err)
+	}
 	for from := 20; from < 60; from += 20 {
 		s, err := Open(dir)
 		if err != nil {
@@ -134,10 +149,10 @@ func TestFormat1(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	var version, squeezed int
-	if err := db.QueryRow(`PRAGMA user_version`).Scan(&version); err != nil || version != format {
-		t.Errorf("the format is %d, want %d: %v", version, format, err)
+	if version() != format {
+		t.Errorf("the format is %d, want %d", version(), format)
 	}
+	var squeezed int
 	if err := db.QueryRow(`SELECT count(*) FROM log WHERE hex(substr(entries, 1, 1)) = '01'`).Scan(&squeezed); err != nil || squeezed != 2 {
 		t.Errorf("%d blocks are compressed, want 2: %v", squeezed, err)
 	}
