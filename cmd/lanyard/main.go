@@ -84,7 +84,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 const rootHelp = `{{.Long}}
 
 Commands:
-{{- range .Commands}}{{if or .IsAvailableCommand (eq .Name "help")}}
+{{- range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name 9}} {{.Short}}{{end}}{{end}}
 
 lanyard COMMAND --help says more. Exit codes: 0 ok, 1 the answer is no,
@@ -103,9 +103,8 @@ Examples:
 Flags:
 {{.LocalFlags.FlagUsagesWrapped 80}}`
 
-const about = `Lanyard is the AWS identity system for your own servers: users, roles,
-policies, temporary credentials and an audit trail in AWS's own protocol, so
-that the AWS CLI, SDKs and Terraform work unchanged.
+const about = `Lanyard is the AWS identity system for your own servers, in AWS's own protocol:
+the AWS CLI, SDKs and Terraform work unchanged.
 
   lanyard server --dev        try it: in memory, loopback only
   eval "$(lanyard env)"       in another terminal: an hour of credentials
@@ -140,7 +139,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpTemplate(rootHelp)
 	for _, cmd := range []*cobra.Command{
-		newServer(), newInit(), newEnv(), newWhy(), newRevoke(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(),
+		newServer(), newInit(), newEnv(), newWhy(), newRevoke(), newRespond(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(),
 	} {
 		cmd.SetHelpTemplate(commandHelp)
 		root.AddCommand(cmd)

@@ -29,12 +29,13 @@ lanyard env are refused from the next request on. All that are named, or none.
 
 NAME is an ARN, a unique id, user/NAME, role/NAME, root, or a name that only one
 of them has. The id of an access key (AKIA…) ends the sessions that it minted,
-directly and through others, and nobody else's of the same roles. A revocation
-cannot be taken back. It ends sessions only: access
-keys and passwords go on working, and who may begin a session may begin a new
-one. To stop a person, deactivate those first (aws iam update-access-key
---status Inactive, aws iam delete-login-profile), and revoke the roles, too,
-whose sessions the person began.`,
+directly and through others, and nobody else's of the same roles; lanyard
+respond does so, and more. A revocation cannot be taken back.
+
+It ends sessions only: access keys and passwords go on working, and who may
+begin a session may begin a new one. To stop a person, deactivate those first
+(aws iam update-access-key --status Inactive, aws iam delete-login-profile), and
+revoke the roles, too, whose sessions the person began.`,
 		Example: `  lanyard revoke alice
   lanyard revoke role/deploy arn:aws:iam::111122223333:root
   lanyard revoke --before 2026-01-02T15:04:05Z user/alice`,
@@ -91,7 +92,7 @@ whose sessions the person began.`,
 func stillWorks(r server.Revoked) string {
 	switch {
 	case r.Type == "key" && len(r.AccessKeys) > 0:
-		return "  the key is active and can begin new sessions\n"
+		return "  the key is active and can begin new sessions; lanyard respond key " + r.ID + " stops it\n"
 	case r.Type == "key":
 		return ""
 	case r.Type == "role":

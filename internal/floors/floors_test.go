@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"service/..."},
 	{"endpoint"},
 	{"server"},
-	{"lanyardtest", "transfer"},
+	{"lanyardtest", "transfer", "respond"},
 	{"cmd/...", "internal/docgen", "internal/floors", "test/..."},
 }
 
