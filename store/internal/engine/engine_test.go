@@ -113,8 +113,10 @@ func TestCompany(t *testing.T) {
 		if took := together("few", crowd-1); took != time.Second {
 			t.Errorf("behind %d the next commit took %v", crowd-1, took)
 		}
-		if took := together("crowd", crowd); took != time.Second+company {
-			t.Errorf("behind %d the next commit took %v", crowd, took)
+		for n, want := range map[int]time.Duration{crowd: crowd * companyEach, 40: 40 * companyEach, 200: companyMost} {
+			if took := together(fmt.Sprint("crowd", n, " "), n); took != time.Second+want {
+				t.Errorf("behind %d the next commit took %v", n, took)
+			}
 		}
 		begin := time.Now()
 		if err := write(e, "alone"); err != nil || time.Since(begin) != time.Second {
