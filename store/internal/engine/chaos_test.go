@@ -43,6 +43,7 @@ func chaos(t *testing.T, seed uint64, outcomes map[string]int) {
 	durable := State{Tree: NewTree()}
 	trouble := random.IntN(4) * 5 // in a hundred
 	broken := 0
+	stop := time.Duration(random.IntN(60_000)) * time.Microsecond // drawn now: then random is the backend's
 	apply := func(b *Batch) {
 		durable = State{Tree: durable.Tree.Copy(), Revision: b.Revision, Commit: b.Commit}
 		for key, w := range b.Writes {
@@ -127,7 +128,7 @@ func chaos(t *testing.T, seed uint64, outcomes map[string]int) {
 			time.Sleep(100 * time.Microsecond)
 		}
 	})
-	time.Sleep(time.Duration(random.IntN(60_000)) * time.Microsecond)
+	time.Sleep(stop)
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
