@@ -10,8 +10,8 @@ import (
 )
 
 // FuzzParse: a document that is refused leaves nothing behind; one that is
-// accepted is JSON to others, too, parses to the same again, and shows its
-// principals where they stand.
+// accepted is JSON to others, too, parses to the same again, is the same in compact
+// form, and shows its principals where they stand.
 func FuzzParse(f *testing.F) {
 	f.Add(typicalInline, uint8(InlinePolicy))
 	f.Add(typicalTrust, uint8(TrustPolicy))
@@ -38,6 +38,12 @@ func FuzzParse(f *testing.F) {
 		again, err := Parse(d.Text(), Kind(kind))
 		if err != nil || !reflect.DeepEqual(d, again) {
 			t.Fatalf("parsed otherwise the second time: %v", err)
+		}
+		compact := d.Compact()
+		for i, s := range compact.list() {
+			if !reflect.DeepEqual(s, d.statements[i]) || compact.sid(i) != d.sid(i) || compact.Len() != d.Len() {
+				t.Fatalf("statement %d of %s\nis     %+v\nbecame %+v", i, text, d.statements[i], s)
+			}
 		}
 		if same := d.ReplacePrincipals(func(p string) string { return p }); same != text {
 			t.Fatalf("replacing nothing gave %q", same)

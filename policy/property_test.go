@@ -487,7 +487,7 @@ func TestMonotonic(t *testing.T) {
 // matched, and says what would have to change.
 func TestTraceAgrees(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		in := compile(t, drawInputs(t), asIs)
+		in := compile(t, drawInputs(t), pick(t, []func(*Set) *Set{asIs, indexed, compacted}, "form"))
 		req, _ := drawRequest(t)
 		d := Evaluate(req, in, nil)
 		var trace Trace
@@ -531,7 +531,7 @@ func TestTraceAgrees(t *testing.T) {
 func TestGroundsAgree(t *testing.T) {
 	grounded, sole := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		in := compile(t, drawInputs(t), asIs)
+		in := compile(t, drawInputs(t), pick(t, []func(*Set) *Set{asIs, indexed, compacted}, "form"))
 		req, _ := drawRequest(t)
 		d, only, g := EvaluateGrounds(req, in)
 		if plain := Evaluate(req, in, nil); d != plain {
