@@ -55,8 +55,31 @@ func syntaxError(text string, at int, message, detail string) *SyntaxError {
 
 // position turns a byte offset into a line and a column, both from 1.
 func position(text string, at int) (line, column int) {
-	before := text[:min(at, len(text))]
-	return 1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
+	places := newPlaces(text)
+	p := places.of(at)
+	return p.Line, p.Column
+}
+
+// places turns byte offsets, each behind the one before, into lines and columns: all
+// together cost one pass over the text.
+type places struct {
+	text string
+	at   int
+	last Position
+}
+
+func newPlaces(text string) places { return places{text: text, last: Position{1, 1}} }
+
+func (p *places) of(at int) Position {
+	at = min(at, len(p.text))
+	passed := p.text[p.at:at]
+	if n := strings.Count(passed, "\n"); n > 0 {
+		p.last = Position{p.last.Line + n, 1}
+		passed = passed[strings.LastIndexByte(passed, '\n')+1:]
+	}
+	p.last.Column += utf8.RuneCountInString(passed)
+	p.at = at
+	return p.last
 }
 
 // Version returns the policy language's version, 2012-10-17 or 2008-10-17. The

@@ -83,25 +83,19 @@ func (s *Set) matching(q *query, deny bool) []Match {
 	var list []Match
 	for i := range s.docs {
 		a := &s.docs[i]
-		statements := a.Document.list()
+		at := newPlaces(a.Document.text)
+		statements := a.Document.list() // in the order of the text
 		for j := range statements {
 			st := &statements[j]
 			if st.deny != deny || !st.matchesAction(q) || !st.matchesResource(q) {
 				continue
 			}
 			if _, ok := st.matchesPrincipal(q); ok && st.matchesConditions(q) {
-				list = append(list, a.match(st))
+				list = append(list, Match{Source: a.Source, Start: at.of(int(st.start)), End: at.of(int(st.end))})
 			}
 		}
 	}
 	return list
-}
-
-func (a *Attached) match(s *statement) Match {
-	m := Match{Source: a.Source}
-	m.Start.Line, m.Start.Column = position(a.Document.text, int(s.start))
-	m.End.Line, m.End.Column = position(a.Document.text, int(s.end))
-	return m
 }
 
 // missing adds the keys that statements about the action refer to and the context

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -85,6 +86,27 @@ func checkMissing(t *rapid.T, req *Request, in *Inputs, s *Simulation, told *int
 			t.Fatalf("%s was not missing, and turns %s into %s", key, describe(before), describe(after))
 		}
 	}
+}
+
+// Places one after the other are those that a count from the beginning finds.
+func TestPlaces(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		runes := rapid.SliceOf(rapid.SampledFrom([]rune("ab\n\r{é世"))).Draw(t, "text")
+		text := string(runes)
+		places, at := newPlaces(text), 0
+		line, column := 1, 1
+		for i, r := range runes {
+			if rapid.Bool().Draw(t, "asked") || i == 0 {
+				if got := places.of(at); got != (Position{line, column}) {
+					t.Fatalf("byte %d of %q is at %v, not at %d:%d", at, text, got, line, column)
+				}
+			}
+			at += utf8.RuneLen(r)
+			if column++; r == '\n' {
+				line, column = line+1, 1
+			}
+		}
+	})
 }
 
 func TestGrants(t *testing.T) {

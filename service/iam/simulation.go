@@ -21,8 +21,13 @@ import (
 // hundreds of times cheaper.
 const maxSimulationWork = 1 << 30
 
-// maxMatchedStatements is how many statements a page names before it ends early.
-const maxMatchedStatements = 5000
+// How many statements a page names before it ends early, and how many one action may
+// have on all resources together: a policy can have thousands, each of which is named
+// for each resource.
+const (
+	maxMatchedStatements = 5000
+	maxMatchedOfAction   = 50_000
+)
 
 // SimulateCustomPolicy decides about hypothetical requests by policies given as text.
 func (s *Service) SimulateCustomPolicy(c *service.Call, in *iam.SimulateCustomPolicyInput) (*iam.SimulateCustomPolicyOutput, error) {
@@ -163,7 +168,7 @@ func (s *Service) simulate(c *service.Call, in any, q *simulated, h *authz.Hypot
 	}
 	work := q.work(h)
 	if work > maxSimulationWork {
-		return none, invalidInput("The simulation is too large. Give fewer or shorter resources, context values or policies at a time.")
+		return none, simulationTooLarge()
 	}
 	return service.Page(c, s.markers, in, func(after string, yield func(string, types.EvaluationResult) bool) error {
 		for i, spent, statements := 0, 0, 0; i < len(q.actions); i++ {
@@ -174,10 +179,11 @@ func (s *Service) simulate(c *service.Call, in any, q *simulated, h *authz.Hypot
 			if spent += work; spent > maxSimulationWork || statements > maxMatchedStatements {
 				return service.ErrPageFull
 			}
-			result := q.evaluate(simulator, q.actions[i], h)
-			for j := range result.ResourceSpecificResults {
-				statements += len(result.ResourceSpecificResults[j].MatchedStatements)
+			result, named, err := q.evaluate(simulator, q.actions[i], h)
+			if err != nil {
+				return err
 			}
+			statements += named
 			if !yield(cursor, result) {
 				return nil
 			}
@@ -186,13 +192,21 @@ func (s *Service) simulate(c *service.Call, in any, q *simulated, h *authz.Hypot
 	})
 }
 
-// evaluate asks about one action on all resources.
-func (q *simulated) evaluate(simulator *authz.Simulator, action string, h *authz.Hypothesis) types.EvaluationResult {
+func simulationTooLarge() error {
+	return invalidInput("The simulation is too large. Give fewer or shorter resources, context values or policies at a time.")
+}
+
+// evaluate asks about one action on all resources. It tells how many statements it
+// names.
+func (q *simulated) evaluate(simulator *authz.Simulator, action string, h *authz.Hypothesis) (out types.EvaluationResult, named int, err error) {
 	bounded, organized := h.Boundary != nil, h.SCPs != nil
 	inOrganization := true
 	results := make([]types.ResourceSpecificResult, len(q.resources))
 	for i := range q.resources {
 		answer := simulator.Ask(action, q.resources[i])
+		if named += len(answer.Matched); named > maxMatchedOfAction {
+			return out, 0, simulationTooLarge()
+		}
 		results[i] = types.ResourceSpecificResult{
 			EvalResourceName:     &q.resources[i],
 			EvalResourceDecision: toDecision(answer.Effect),
@@ -207,7 +221,7 @@ func (q *simulated) evaluate(simulator *authz.Simulator, action string, h *authz
 		}
 		inOrganization = inOrganization && answer.SCP == policy.Allowed
 	}
-	out := summarize(results)
+	out = summarize(results)
 	out.EvalActionName = &action
 	if organized {
 		out.OrganizationsDecisionDetail = &types.OrganizationsDecisionDetail{AllowedByOrganizations: inOrganization}
@@ -218,7 +232,7 @@ func (q *simulated) evaluate(simulator *authz.Simulator, action string, h *authz
 			out.EvalDecisionDetails = nil
 		}
 	}
-	return out
+	return out, named, nil
 }
 
 // summarize is the result of an action: that of the resource on which the least is

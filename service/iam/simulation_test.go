@@ -554,6 +554,12 @@ func TestSimulationPages(t *testing.T) {
 	if seen, pages := walk(); pages != 2 || !slices.Equal(seen, in.ActionNames) {
 		t.Errorf("%d pages: %q", pages, seen)
 	}
+	// One action cannot be told in two pages.
+	in.Marker, in.ResourceArns = nil, nil
+	for i := range maxMatchedOfAction/2000 + 1 {
+		in.ResourceArns = append(in.ResourceArns, fmt.Sprintf("arn:aws:s3:::b%d", i))
+	}
+	refused(w.root(), w.iam.SimulateCustomPolicy, &in, "InvalidInput", "The simulation is too large. Give fewer or shorter resources, context values or policies at a time.")
 }
 
 func TestContextKeys(t *testing.T) {
