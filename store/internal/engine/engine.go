@@ -120,7 +120,7 @@ const (
 	companyMost = 3 * time.Millisecond
 )
 
-// company is how long the committer waits behind a batch of n transactions.
+// company is how long the committer waits behind a batch of n transactions, from its end.
 func company(n int) time.Duration {
 	if n < crowd {
 		return 0
@@ -313,10 +313,10 @@ func (e *Engine) signal() {
 // run is the committer.
 func (e *Engine) run() {
 	defer close(e.stopped)
-	last := 0
+	last, ended := 0, time.Now()
 	for range e.wake {
-		time.Sleep(company(last))
-		last = e.commitGathered()
+		time.Sleep(company(last) - time.Since(ended)) // of a crowd that left long ago, none
+		last, ended = e.commitGathered(), time.Now()
 	}
 }
 

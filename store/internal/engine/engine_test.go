@@ -118,7 +118,18 @@ func TestCompany(t *testing.T) {
 				t.Errorf("behind %d the next commit took %v", n, took)
 			}
 		}
+		// Who comes long after the crowd does not wait for it.
+		var crowded sync.WaitGroup
+		for i := range 40 {
+			crowded.Go(func() { write(e, fmt.Sprint("gone ", i)) })
+		}
+		crowded.Wait()
+		time.Sleep(time.Minute)
 		begin := time.Now()
+		if err := write(e, "late"); err != nil || time.Since(begin) != time.Second {
+			t.Errorf("a minute behind the crowd: %v after %v", err, time.Since(begin))
+		}
+		begin = time.Now()
 		if err := write(e, "alone"); err != nil || time.Since(begin) != time.Second {
 			t.Errorf("behind one: %v after %v", err, time.Since(begin))
 		}
