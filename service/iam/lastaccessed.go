@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -118,8 +119,6 @@ func (s *Service) GetServiceLastAccessedDetailsWithEntities(c *service.Call, in 
 			if tracked(c, activity.At) {
 				a.at = activity.At
 			}
-			// The latest first, and those who never did last.
-			a.cursor = fmt.Sprintf("%016x/%s", uint64(1<<62-max(0, a.at.Unix())), id)
 			actors = append(actors, a)
 			return nil
 		})
@@ -127,8 +126,16 @@ func (s *Service) GetServiceLastAccessedDetailsWithEntities(c *service.Call, in 
 			return nil, err
 		}
 	}
-	slices.SortFunc(actors, func(a, b actor) int { return strings.Compare(a.cursor, b.cursor) })
 	page, err := service.Page(c, s.markers, in, func(after string, yield func(string, types.EntityDetails) bool) error {
+		began, err := pagesBegan(c, after)
+		if err != nil {
+			return err
+		}
+		for i := range actors {
+			a := &actors[i]
+			a.cursor = entityCursor(began, after != "" && !a.at.Before(began), a.at, a.id)
+		}
+		slices.SortFunc(actors, func(a, b actor) int { return strings.Compare(a.cursor, b.cursor) })
 		for _, a := range actors {
 			if a.cursor <= after {
 				continue
@@ -154,6 +161,28 @@ func (s *Service) GetServiceLastAccessedDetailsWithEntities(c *service.Call, in 
 		JobStatus: types.JobStatusTypeCompleted, JobCreationDate: shown(job.created), JobCompletionDate: shown(job.created),
 		EntityDetailsList: page.Items, IsTruncated: page.IsTruncated, Marker: page.Marker,
 	}, nil
+}
+
+// entityCursor puts entities in order: the latest first, and those who never did last.
+// Who calls while the pages are read comes behind all others, so that nobody moves to a
+// page that was read already; whoever was on one before is told again.
+func entityCursor(began time.Time, meanwhile bool, at time.Time, id string) string {
+	const never = 1 << 62
+	place := uint64(never - max(0, at.Unix()))
+	if meanwhile {
+		place = never + 1
+	}
+	return fmt.Sprintf("%011d/%016x/%s", began.Unix(), place, id)
+}
+
+// pagesBegan is when the first page was read, as the cursors of an entityCursor say.
+func pagesBegan(c *service.Call, after string) (time.Time, error) {
+	if after == "" {
+		return second(c.Now), nil
+	}
+	began, _, _ := strings.Cut(after, "/")
+	seconds, err := strconv.ParseInt(began, 10, 64)
+	return time.Unix(seconds, 0), err
 }
 
 // subject is what a report is about: a user, group or role, or a managed policy.
