@@ -31,7 +31,7 @@ var floors = [][]string{
 	{"service/..."},
 	{"endpoint"},
 	{"server"},
-	{"lanyardtest", "transfer", "respond"},
+	{"lanyardtest", "transfer", "respond", "scan"},
 	{"cmd/...", "internal/docgen", "internal/floors", "test/..."},
 }
 
