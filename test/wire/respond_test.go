@@ -253,7 +253,7 @@ func TestKeysOfTheOwnersSocket(t *testing.T) {
 
 	// Whether found secrets work here is told, and not one word of them is kept.
 	asked := []server.Candidate{
-		{ID: key.id, Secret: key.secret}, {ID: key.id, Secret: "x" + key.secret[1:]}, {ID: key.id}, {ID: gone, Secret: key.secret}, {ID: foreign},
+		{ID: key.id, Secret: key.secret}, {ID: key.id, Secret: key.secret[1:] + "\x00"}, {ID: key.id}, {ID: gone, Secret: key.secret}, {ID: foreign},
 		{ID: w.admin.id, Secret: w.admin.secret}, {ID: "not an id\x00"},
 	}
 	want := []server.KeyCheck{
