@@ -17,19 +17,27 @@ import (
 // compiled is everything that follows from the records of a user or role, or from
 // the session policies of a session, together with the very record versions that
 // it was made from.
+//
+// Most roles have a policy of their own and a managed one. All of this is one piece of
+// memory for them: when the role is a random one of very many, a decision spends its
+// time on fetching it, and pieces would be fetched one after the other.
 type compiled struct {
+	own      policy.Document // the first of the own policies
 	identity policy.Set
-	records  []dependency
 	// checked is the revision of the last snapshot whose records were found to
 	// be these.
 	checked atomic.Uint64
-	extras  *extras        // nil for the many who have none
 	role    *identity.Role // whose it is; nil for users
+	extras  *extras        // nil for the many who have none
+	docs    [2]policy.Attached
+	from    [2]dependency // the first of the records; the rest are empty
 }
 
+// extras is what few have.
 type extras struct {
 	boundary *policy.Set
 	tags     []principalTag
+	from     []dependency // the other records
 }
 
 func (c *compiled) boundary() *policy.Set {
@@ -44,16 +52,6 @@ func (c *compiled) tags() []principalTag {
 		return nil
 	}
 	return c.extras.tags
-}
-
-// together is all of what most roles have, a policy of its own and a managed one, in
-// one piece of memory. When the role is a random one of very many, a decision spends
-// its time on fetching this, and pieces would be fetched one after the other.
-type together struct {
-	compiled
-	docs [2]policy.Attached
-	own  [1]policy.Document
-	from [2]dependency
 }
 
 // principalTag is a tag under the name of its condition key.
@@ -91,14 +89,30 @@ func (d *dependency) current(r store.Reader) bool {
 	return item == d.item
 }
 
+// touched has what a decision needs of c fetched from memory, all at once. It is true.
+func (c *compiled) touched() bool {
+	sum := c.own.Touch()
+	if c.role != nil {
+		sum += len(c.role.Name)
+	}
+	return sum >= 0
+}
+
 // current reports whether c is still true in r.
 func (c *compiled) current(r store.Reader) bool {
 	if c.checked.Load() == r.Revision() {
 		return true
 	}
-	for i := range c.records {
-		if !c.records[i].current(r) {
+	for i := range c.from {
+		if d := &c.from[i]; d.key != "" && !d.current(r) {
 			return false
+		}
+	}
+	if c.extras != nil {
+		for i := range c.extras.from {
+			if !c.extras.from[i].current(r) {
+				return false
+			}
 		}
 	}
 	c.note(r)
@@ -138,7 +152,7 @@ func (a *Authorizer) policiesOf(r store.Reader, p *authn.Principal) (*compiled, 
 
 // policiesOfEntity returns the compiled policies of a user or role by unique id.
 func (a *Authorizer) policiesOfEntity(r store.Reader, id string) (*compiled, error) {
-	if c, ok := a.principals.Get(id); ok && c.current(r) {
+	if c, ok := a.principals.Get(id); ok && c.touched() && c.current(r) {
 		return c, nil
 	}
 	c, err := a.compile(r, id)
@@ -157,7 +171,7 @@ func (a *Authorizer) policiesOfEntity(r store.Reader, id string) (*compiled, err
 // its record is at hand with them, and one of the first things that a decision for
 // its session needs.
 func (a *Authorizer) RoleByID(r store.Reader, id string) (*identity.Role, error) {
-	if c, ok := a.principals.Get(id); ok && c.role != nil && c.current(r) {
+	if c, ok := a.principals.Get(id); ok && c.touched() && c.role != nil && c.current(r) {
 		return c.role, nil
 	}
 	return identity.RoleByID(r, id)
@@ -333,24 +347,20 @@ func (g *gathering) limit(boundary string, tags []identity.Tag) error {
 }
 
 func (g *gathering) finish() *compiled {
-	var c *compiled
-	var docs []policy.Attached
-	var own []policy.Document
-	if len(g.docs) <= len(together{}.docs) && len(g.own) <= len(together{}.own) && len(g.records) <= len(together{}.from) {
-		t := new(together)
-		c, docs, own = &t.compiled, t.docs[:0], t.own[:0]
-		c.records = t.from[:0]
-	} else {
-		c = new(compiled)
+	c := &compiled{role: g.asRole}
+	docs := append(c.docs[:0], g.docs...)
+	for i := range g.own {
+		if i == 0 {
+			c.own = g.own[0]
+			docs[0].Document = &c.own
+		} else {
+			docs[i].Document = &g.own[i]
+		}
 	}
-	docs, own = append(docs, g.docs...), append(own, g.own...)
-	c.records = append(c.records, g.records...)
-	for i := range own {
-		docs[i].Document = &own[i]
-	}
-	c.identity, c.role = policy.MakeSet(docs), g.asRole
-	if g.boundary != nil || g.tags != nil {
-		c.extras = &extras{g.boundary, g.tags}
+	c.identity = policy.MakeSet(docs)
+	others := g.records[copy(c.from[:], g.records):]
+	if g.boundary != nil || g.tags != nil || len(others) > 0 {
+		c.extras = &extras{g.boundary, g.tags, others}
 	}
 	c.note(g.r)
 	return c

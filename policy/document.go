@@ -30,8 +30,6 @@ type Document struct {
 	statements []statement
 	// code is the statements of a compact document, which has no others.
 	code string
-	// variables: the version is 2012-10-17, in which ${…} is resolved.
-	variables bool
 }
 
 // SyntaxError says why a document was refused. Its text is AWS's message, to be
@@ -80,15 +78,6 @@ func (p *places) of(at int) Position {
 	p.last.Column += utf8.RuneCountInString(passed)
 	p.at = at
 	return p.last
-}
-
-// Version returns the policy language's version, 2012-10-17 or 2008-10-17. The
-// latter is also that of documents that name none.
-func (d *Document) Version() string {
-	if d.variables {
-		return version2012
-	}
-	return version2008
 }
 
 // Text returns the document as it was given to Parse.

@@ -79,7 +79,7 @@ func (p *parser) document() (*Document, *SyntaxError) {
 	if p.kind == ManagedPolicy && p.version != version2012 {
 		return nil, p.fail(&root, msgVersion, `a managed policy needs "Version": "2012-10-17"`)
 	}
-	d := &Document{text: p.text, statements: make([]statement, len(p.drafts)), variables: p.version == version2012}
+	d := &Document{text: p.text, statements: make([]statement, len(p.drafts))}
 	passes := []func(*draft, *statement) *SyntaxError{
 		p.principals, p.legacy, p.sid, p.hasActions, p.resources, p.actions, p.hasResources,
 	}

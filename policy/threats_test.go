@@ -142,9 +142,6 @@ func TestT108_Versions(t *testing.T) {
 	for version, resolved := range map[string]bool{`"Version":"2012-10-17",`: true, `"Version":"2008-10-17",`: false, ``: false} {
 		d := accept(t, InlinePolicy, `{`+version+`"Statement":{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::home/${aws:username}",
 			"Condition":{"StringLike":{"aws:username":["${aws:username}","x"]}}}}`)
-		if (d.Version() == "2012-10-17") != resolved {
-			t.Errorf("%q is version %s", version, d.Version())
-		}
 		w := newWorld(t, alice)
 		w.in.Identity = NewSet([]Attached{{Document: d}})
 		w.context.SetString("aws:username", "alice")

@@ -112,6 +112,11 @@ func (it *Item) Bytes() ([]byte, error) {
 	return encode(it.kind, c.value)
 }
 
+// A Sharer is a record that, once decoded, puts strings which many records have in the
+// place of its own equal ones, so that they are in memory once. It must not change
+// otherwise.
+type Sharer interface{ ShareStrings() }
+
 // value decodes the item as a T. The result is shared: read only.
 func value[T any](it *Item) (*T, error) {
 	for {
@@ -129,6 +134,9 @@ func value[T any](it *Item) (*T, error) {
 		}
 		if isRow(raw) {
 			return v, nil // the item stays as it is, for all who share it
+		}
+		if s, ok := any(v).(Sharer); ok {
+			s.ShareStrings()
 		}
 		if it.content.CompareAndSwap(c, &content{value: v, guard: guardOf(it.kind, v)}) {
 			return v, nil
