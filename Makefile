@@ -53,7 +53,7 @@ bench: ## benchmarks beside the code, and the peers in bench/
 
 .PHONY: golden
 golden: ## rewrite the golden files; read the diff
-	$(GO) test ./audit ./policy ./protocol ./test/script ./test/wire ./transfer -update
+	$(GO) test ./audit ./cmd/lanyard ./policy ./protocol ./test/script ./test/wire ./transfer -update
 
 .PHONY: docs
 docs: ## write the generated documents: operations, licences

@@ -15,7 +15,7 @@ func TestKindsKeepTheirNumbers(t *testing.T) {
 	names := strings.Fields(`- Account Keyring User Group Role Policy InstanceProfile AccessKey MFADevice NameIndex
 		Membership Attachment Counts LastUsed PasswordPolicy AccountAlias TOTPState Throttle Revocation DenialTrace Meta
 		ServerCertificate SigningCertificate SSHPublicKey ServiceCredential OIDCProvider SAMLProvider RoleDeletion Report
-		Activity AccountSettings DelegationRequest ManagedPolicy`)
+		Activity AccountSettings DelegationRequest ManagedPolicy Suppression`)
 	for i, name := range names[1:] {
 		if k := Kind(i + 1); k.String() != name || !k.Known() {
 			t.Errorf("kind %d is %v, was %s", k, k, name)

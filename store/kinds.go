@@ -45,6 +45,7 @@ const (
 	AccountSettings    Kind = 31 // an account's switches and properties
 	DelegationRequest  Kind = 32 // a request for temporary delegation
 	ManagedPolicy      Kind = 33 // an AWS managed policy that was imported
+	Suppression        Kind = 34 // a finding of the advisor that was accepted
 )
 
 // An upgrade turns the JSON of one version of a kind into that of the next.
@@ -95,6 +96,7 @@ var kinds = [...]kindInfo{
 	AccountSettings:    {name: "AccountSettings"},
 	DelegationRequest:  {name: "DelegationRequest"},
 	ManagedPolicy:      {name: "ManagedPolicy"},
+	Suppression:        {name: "Suppression"},
 }
 
 // withoutName leads to version 2 of an attachment, which does not repeat the entity's

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
@@ -22,6 +23,7 @@ import (
 // api is a server's public API, as a command calls it.
 type api struct {
 	iam       *iam.Client
+	trail     *cloudtrail.Client
 	account   arn.AccountID
 	partition arn.Partition
 	// accounts are all accounts of the server, nil if it is not told.
@@ -67,7 +69,8 @@ func (p *place) connectAPI(ctx context.Context, account, endpoint string) (*api,
 	if _, err := cached.Retrieve(ctx); err != nil {
 		return nil, err
 	}
-	a.iam = iam.NewFromConfig(aws.Config{Region: status.Region, Credentials: cached, BaseEndpoint: &status.URL, HTTPClient: client})
+	config := aws.Config{Region: status.Region, Credentials: cached, BaseEndpoint: &status.URL, HTTPClient: client}
+	a.iam, a.trail = iam.NewFromConfig(config), cloudtrail.NewFromConfig(config)
 	return a, nil
 }
 
@@ -87,7 +90,7 @@ func connectRemote(ctx context.Context, client aws.HTTPClient, account, endpoint
 	if err != nil {
 		return nil, &failure{code: exitService, err: err}
 	}
-	a := &api{iam: iam.NewFromConfig(config), account: arn.AccountID(*who.Account), partition: arn.PartitionOf(region)}
+	a := &api{iam: iam.NewFromConfig(config), trail: cloudtrail.NewFromConfig(config), account: arn.AccountID(*who.Account), partition: arn.PartitionOf(region)}
 	if account != "" && account != *who.Account {
 		return nil, usageError("--account %s: the credentials are of account %s", account, *who.Account)
 	}

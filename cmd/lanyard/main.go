@@ -139,7 +139,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpTemplate(rootHelp)
 	for _, cmd := range []*cobra.Command{
-		newServer(), newInit(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(),
+		newServer(), newInit(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newAdvise(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(),
 	} {
 		cmd.SetHelpTemplate(commandHelp)
 		root.AddCommand(cmd)

@@ -18,6 +18,7 @@ var floors = [][]string{
 	{"arn", "internal/cache", "internal/strict", "internal/password", "internal/certificate", "internal/sshkey", "keyring"},
 	{"internal/samlx", "policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
 	{"constraint/gen", "awsmanaged/gen"},
+	{"advisor"},
 	{"store"},
 	{"store/internal/..."},
 	{"store/memory", "store/sqlite"},
@@ -31,7 +32,7 @@ var floors = [][]string{
 	{"service/..."},
 	{"endpoint"},
 	{"server"},
-	{"lanyardtest", "transfer", "respond", "scan"},
+	{"lanyardtest", "transfer", "respond", "scan", "survey"},
 	{"cmd/...", "internal/docgen", "internal/floors", "test/..."},
 }
 

@@ -278,6 +278,12 @@ const (
 // the quotas were raised can there be more.
 const reportedEach = 2
 
+// WriteCredentialReport writes a report of this moment, which is not kept: for the owner
+// of the host, who need not wait until the last one expires.
+func (s *Service) WriteCredentialReport(c *service.Call, w io.Writer) error {
+	return writeCredentials(c, w)
+}
+
 // writeCredentials writes the report: the root user, then the users by name.
 func writeCredentials(c *service.Call, w io.Writer) error {
 	account, err := identity.Accounts.Get(c.Reader, c.Account())

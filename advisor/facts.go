@@ -1,0 +1,148 @@
+package advisor
+
+import (
+	"time"
+)
+
+// Facts are what is known of an account at one moment.
+type Facts struct {
+	Now       time.Time
+	Account   string
+	Partition string
+	// Reported is the moment of the credential report, from which come passwords, MFA
+	// and the use of keys.
+	Reported time.Time
+	Root     Root
+	Users    []User
+	Groups   []Group
+	Roles    []Role
+	Policies map[string]Policy // managed policies that are attached somewhere, by ARN
+	// Providers are the identity providers' ARNs.
+	Providers []string
+	// Calls are what the trail has of keys that were used lately, by access key id.
+	Calls map[string][]Call
+	// Suppressions are the findings that somebody accepted for a time.
+	Suppressions []Suppression
+	// Notes say what was not looked at.
+	Notes []string
+}
+
+// Root is the account's root user.
+type Root struct {
+	ARN string
+	MFA bool
+	// Uses are root's calls of the last RecentRoot days, newest first.
+	Uses []Use
+}
+
+// Use is a call in the trail.
+type Use struct {
+	At    time.Time
+	Event string
+}
+
+// Call is a call that was made with an access key.
+type Call struct {
+	At      time.Time
+	Address string // IP address
+	Agent   string // user agent
+}
+
+// Permissions are the policies of a user, group or role.
+type Permissions struct {
+	Attached []string // ARNs of managed policies
+	Inline   []Inline
+	Boundary string // ARN of a managed policy
+}
+
+// Inline is a policy that is embedded in an entity.
+type Inline struct{ Name, Document string }
+
+// Policy is a managed policy with the document in force.
+type Policy struct{ Name, Document string }
+
+// User is an IAM user.
+type User struct {
+	Name, ARN, ID string
+	Created       time.Time
+	Password      *Password
+	MFA           bool
+	Keys          []Key
+	Groups        []string // names
+	Tags          map[string]string
+	Permissions
+}
+
+// Password is a user's console password.
+type Password struct {
+	Changed time.Time
+	Used    time.Time // zero: never
+}
+
+// Key is an access key.
+type Key struct {
+	// ID is empty where nobody asked for it: see [User.KeyIDsMatter].
+	ID      string
+	Active  bool
+	Created time.Time
+	Used    time.Time // zero: never
+}
+
+// Group is a user group.
+type Group struct {
+	Name, ARN string
+	Permissions
+}
+
+// Role is a role.
+type Role struct {
+	Name, ARN, ID, Path string
+	Created             time.Time
+	Used                time.Time // zero: never, or not known
+	Trust               string
+	Tags                map[string]string
+	Permissions
+}
+
+// Suppression is somebody's decision to live with a finding for a time.
+type Suppression struct {
+	ID     string    `json:"id"`
+	ARN    string    `json:"arn"`
+	Reason string    `json:"reason"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Until  time.Time `json:"until"` // the moment from which the finding is shown again
+}
+
+// The limits of the rules.
+const (
+	// MaxKeyAge is how old an access key may become.
+	MaxKeyAge = 90 * 24 * time.Hour
+	// MaxIdle is for how long a key or password may lie unused.
+	MaxIdle = 90 * 24 * time.Hour
+	// RecentRoot is for how long a use of root is a finding.
+	RecentRoot = 30 * 24 * time.Hour
+	// RecentCalls is for how long back calls are compared to see that a key is shared.
+	RecentCalls = 14 * 24 * time.Hour
+)
+
+// idle tells whether a credential was not used for too long, and since when.
+func idle(now, created, used time.Time) (since time.Time, ok bool) {
+	since = created
+	if used.After(created) {
+		since = used
+	}
+	return since, now.Sub(since) >= MaxIdle
+}
+
+// KeyIDsMatter tells whether a finding can be about one of the user's keys, so that
+// their ids are needed.
+func (u *User) KeyIDsMatter(now time.Time) bool {
+	for i := range u.Keys {
+		k := &u.Keys[i]
+		if _, unused := idle(now, k.Created, k.Used); unused || !k.Active || now.Sub(k.Created) >= MaxKeyAge || now.Sub(k.Used) <= RecentCalls {
+			return true
+		}
+	}
+	return len(u.Keys) > 1
+}

@@ -1,0 +1,434 @@
+// Package survey reads an account through the API and makes the advisor's facts of it.
+//
+// It owns which calls are made, how many at a time and how many at most. What the facts
+// mean is package advisor's. It works with AWS as well: only the source of the
+// credential report and the suppressions are this installation's.
+package survey
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/lanyard-iam/lanyard/advisor"
+)
+
+// The bounds of a survey.
+const (
+	// atOnce is how many requests are under way.
+	atOnce = 8
+	// maxKeysTraced is how many keys are looked up in the trail: those used last.
+	maxKeysTraced = 200
+	// maxCallPages bounds the calls of one key, of 50 each.
+	maxCallPages = 4
+	// maxReportBytes bounds a credential report.
+	maxReportBytes = 64 << 20
+)
+
+// Surveyor reads an account.
+type Surveyor struct {
+	IAM        *iam.Client
+	CloudTrail *cloudtrail.Client
+	Account    string
+	Partition  string
+	// Report returns a credential report and its moment, and the present moment. Where
+	// it is nil, the API's is taken, which can be four hours old.
+	Report func(context.Context) (csv string, made, now time.Time, err error)
+	// Suppressions returns the accepted findings; nil where there are none to be had.
+	Suppressions func(context.Context) ([]advisor.Suppression, error)
+}
+
+// Read reads the account, page by page.
+func (s *Surveyor) Read(ctx context.Context) (*advisor.Facts, error) {
+	f := &advisor.Facts{Account: s.Account, Partition: s.Partition, Policies: map[string]advisor.Policy{}, Calls: map[string][]advisor.Call{}}
+	report, err := s.report(ctx, f)
+	if err != nil {
+		return nil, fmt.Errorf("read the credential report: %w", err)
+	}
+	if err := s.details(ctx, f); err != nil {
+		return nil, fmt.Errorf("read the account: %w", err)
+	}
+	if err := s.providers(ctx, f); err != nil {
+		return nil, fmt.Errorf("read the identity providers: %w", err)
+	}
+	merge(f, report)
+	if err := s.keys(ctx, f); err != nil {
+		return nil, fmt.Errorf("read the access keys: %w", err)
+	}
+	if err := s.trail(ctx, f); err != nil {
+		return nil, fmt.Errorf("read the trail: %w", err)
+	}
+	if s.Suppressions == nil {
+		f.Notes = append(f.Notes, "suppressions are known on the server's host only")
+	} else if f.Suppressions, err = s.Suppressions(ctx); err != nil {
+		return nil, fmt.Errorf("read the suppressions: %w", err)
+	}
+	return f, nil
+}
+
+// row is what a credential report has of a user.
+type row struct {
+	password *advisor.Password
+	mfa      bool
+	keys     []advisor.Key
+	more     bool // keys that have no columns
+}
+
+// report reads the credential report: users by name.
+func (s *Surveyor) report(ctx context.Context, f *advisor.Facts) (map[string]*row, error) {
+	var text string
+	var err error
+	if s.Report != nil {
+		text, f.Reported, f.Now, err = s.Report(ctx)
+	} else {
+		f.Now = time.Now().UTC()
+		text, f.Reported, err = s.apiReport(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxReportBytes {
+		return nil, fmt.Errorf("it has more than %d bytes", maxReportBytes)
+	}
+	return parseReport(text, f)
+}
+
+// apiReport has the API make a report, and waits for it.
+func (s *Surveyor) apiReport(ctx context.Context) (string, time.Time, error) {
+	for {
+		made, err := s.IAM.GenerateCredentialReport(ctx, &iam.GenerateCredentialReportInput{})
+		if err != nil {
+			return "", time.Time{}, err
+		}
+		if made.State == types.ReportStateTypeComplete {
+			break
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return "", time.Time{}, ctx.Err()
+		}
+	}
+	out, err := s.IAM.GetCredentialReport(ctx, &iam.GetCredentialReportInput{})
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	return string(out.Content), aws.ToTime(out.GeneratedTime), nil
+}
+
+const rootRow = "<root_account>"
+
+// parseReport reads the CSV of a credential report. Columns are found by their names.
+func parseReport(text string, f *advisor.Facts) (map[string]*row, error) {
+	lines := csv.NewReader(strings.NewReader(text))
+	lines.ReuseRecord = true
+	head, err := lines.Read()
+	if err != nil {
+		return nil, err
+	}
+	column := map[string]int{}
+	for i, name := range head {
+		column[strings.Clone(name)] = i
+	}
+	for _, name := range []string{"user", "arn", "password_enabled", "password_last_used", "password_last_changed", "mfa_active",
+		"access_key_1_active", "access_key_1_last_rotated", "access_key_1_last_used_date", "access_key_2_active", "access_key_2_last_rotated", "access_key_2_last_used_date"} {
+		if _, ok := column[name]; !ok {
+			return nil, fmt.Errorf("there is no column %s", name)
+		}
+	}
+	users := map[string]*row{}
+	for {
+		fields, err := lines.Read()
+		if errors.Is(err, io.EOF) {
+			return users, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		at := func(name string) time.Time {
+			t, _ := time.Parse(time.RFC3339, fields[column[name]]) // or N/A, no_information
+			return t
+		}
+		is := func(name string) bool { return fields[column[name]] == "true" }
+		name := strings.Clone(fields[column["user"]])
+		if name == rootRow {
+			f.Root = advisor.Root{ARN: strings.Clone(fields[column["arn"]]), MFA: is("mfa_active")}
+			continue
+		}
+		u := &row{mfa: is("mfa_active")}
+		if is("password_enabled") {
+			u.password = &advisor.Password{Changed: at("password_last_changed"), Used: at("password_last_used")}
+		}
+		for _, key := range []string{"access_key_1_", "access_key_2_"} {
+			if made := at(key + "last_rotated"); !made.IsZero() {
+				u.keys = append(u.keys, advisor.Key{Active: is(key + "active"), Created: made, Used: at(key + "last_used_date")})
+			}
+		}
+		if i, ok := column["additional_credentials_info"]; ok {
+			u.more = strings.Contains(fields[i], "access key")
+		}
+		users[name] = u
+	}
+}
+
+// details reads who and what there is, with the policies.
+func (s *Surveyor) details(ctx context.Context, f *advisor.Facts) error {
+	pages := iam.NewGetAccountAuthorizationDetailsPaginator(s.IAM, &iam.GetAccountAuthorizationDetailsInput{MaxItems: aws.Int32(1000)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, u := range page.UserDetailList {
+			f.Users = append(f.Users, advisor.User{
+				Name: *u.UserName, ARN: *u.Arn, ID: *u.UserId, Created: aws.ToTime(u.CreateDate), Groups: u.GroupList, Tags: tags(u.Tags),
+				Permissions: permissions(u.AttachedManagedPolicies, u.UserPolicyList, u.PermissionsBoundary),
+			})
+		}
+		for _, g := range page.GroupDetailList {
+			f.Groups = append(f.Groups, advisor.Group{Name: *g.GroupName, ARN: *g.Arn, Permissions: permissions(g.AttachedManagedPolicies, g.GroupPolicyList, nil)})
+		}
+		for _, r := range page.RoleDetailList {
+			role := advisor.Role{
+				Name: *r.RoleName, ARN: *r.Arn, ID: *r.RoleId, Path: *r.Path, Created: aws.ToTime(r.CreateDate), Trust: document(r.AssumeRolePolicyDocument), Tags: tags(r.Tags),
+				Permissions: permissions(r.AttachedManagedPolicies, r.RolePolicyList, r.PermissionsBoundary),
+			}
+			if r.RoleLastUsed != nil {
+				role.Used = aws.ToTime(r.RoleLastUsed.LastUsedDate)
+			}
+			f.Roles = append(f.Roles, role)
+		}
+		for _, p := range page.Policies {
+			for _, v := range p.PolicyVersionList {
+				if v.IsDefaultVersion {
+					f.Policies[*p.Arn] = advisor.Policy{Name: *p.PolicyName, Document: document(v.Document)}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// document is a policy document, which the API escapes. One that cannot be unescaped
+// stays as it is; the advisor notes that it cannot be read.
+func document(text *string) string {
+	decoded, err := url.PathUnescape(aws.ToString(text))
+	if err != nil {
+		return aws.ToString(text)
+	}
+	return decoded
+}
+
+func permissions(attached []types.AttachedPolicy, inline []types.PolicyDetail, boundary *types.AttachedPermissionsBoundary) advisor.Permissions {
+	var p advisor.Permissions
+	for _, a := range attached {
+		p.Attached = append(p.Attached, *a.PolicyArn)
+	}
+	for _, d := range inline {
+		p.Inline = append(p.Inline, advisor.Inline{Name: *d.PolicyName, Document: document(d.PolicyDocument)})
+	}
+	if boundary != nil {
+		p.Boundary = aws.ToString(boundary.PermissionsBoundaryArn)
+	}
+	return p
+}
+
+func tags(list []types.Tag) map[string]string {
+	if len(list) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(list))
+	for _, t := range list {
+		m[*t.Key] = aws.ToString(t.Value)
+	}
+	return m
+}
+
+func (s *Surveyor) providers(ctx context.Context, f *advisor.Facts) error {
+	oidc, err := s.IAM.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{})
+	if err != nil {
+		return err
+	}
+	for _, p := range oidc.OpenIDConnectProviderList {
+		f.Providers = append(f.Providers, *p.Arn)
+	}
+	saml, err := s.IAM.ListSAMLProviders(ctx, &iam.ListSAMLProvidersInput{})
+	if err != nil {
+		return err
+	}
+	for _, p := range saml.SAMLProviderList {
+		f.Providers = append(f.Providers, *p.Arn)
+	}
+	slices.Sort(f.Providers)
+	return nil
+}
+
+// merge puts the credentials of the report to the users. Who came or went between the
+// two answers is without.
+func merge(f *advisor.Facts, report map[string]*row) {
+	for i := range f.Users {
+		u := &f.Users[i]
+		if r := report[u.Name]; r != nil {
+			u.Password, u.MFA, u.Keys = r.password, r.mfa, r.keys
+			if r.more { // they are found by their list
+				u.Keys = append(u.Keys, advisor.Key{Active: true, Created: u.Created})
+			}
+		}
+	}
+}
+
+// keys asks for the ids of keys that a finding can be about.
+func (s *Surveyor) keys(ctx context.Context, f *advisor.Facts) error {
+	var users []*advisor.User
+	for i := range f.Users {
+		if f.Users[i].KeyIDsMatter(f.Now) {
+			users = append(users, &f.Users[i])
+		}
+	}
+	return each(ctx, users, func(ctx context.Context, u *advisor.User) error {
+		known := u.Keys
+		u.Keys = nil
+		pages := iam.NewListAccessKeysPaginator(s.IAM, &iam.ListAccessKeysInput{UserName: &u.Name})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			var gone *types.NoSuchEntityException
+			if errors.As(err, &gone) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			for _, m := range page.AccessKeyMetadata {
+				key := advisor.Key{ID: *m.AccessKeyId, Active: m.Status == types.StatusTypeActive, Created: aws.ToTime(m.CreateDate)}
+				// A key is known by the moment when it was made; the list and the report
+				// are in the same order.
+				i := slices.IndexFunc(known, func(k advisor.Key) bool { return k.Created.Equal(key.Created) })
+				if i >= 0 && len(known) <= 2 {
+					key.Used = known[i].Used
+					known = slices.Delete(known, i, i+1)
+				} else {
+					used, err := s.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: m.AccessKeyId})
+					if errors.As(err, &gone) {
+						continue
+					}
+					if err != nil {
+						return err
+					}
+					if used.AccessKeyLastUsed != nil {
+						key.Used = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
+					}
+				}
+				u.Keys = append(u.Keys, key)
+			}
+		}
+		return nil
+	})
+}
+
+// trail reads root's calls, and those of the keys that were used last.
+func (s *Surveyor) trail(ctx context.Context, f *advisor.Facts) error {
+	since := f.Now.Add(-advisor.RecentRoot)
+	page, err := s.CloudTrail.LookupEvents(ctx, lookup(cttypes.LookupAttributeKeyUsername, "root", since))
+	if err != nil {
+		return err
+	}
+	for _, e := range page.Events {
+		if r, ok := recordOf(e); ok && r.UserIdentity.Type == "Root" {
+			f.Root.Uses = append(f.Root.Uses, advisor.Use{At: aws.ToTime(e.EventTime), Event: aws.ToString(e.EventName)})
+		}
+	}
+	var keys []advisor.Key
+	for i := range f.Users {
+		for _, k := range f.Users[i].Keys {
+			if k.Active && k.ID != "" && f.Now.Sub(k.Used) <= advisor.RecentCalls {
+				keys = append(keys, k)
+			}
+		}
+	}
+	slices.SortStableFunc(keys, func(a, b advisor.Key) int { return b.Used.Compare(a.Used) })
+	if len(keys) > maxKeysTraced {
+		f.Notes = append(f.Notes, fmt.Sprintf("the calls of %d access keys were compared, those used last, of %d in use", maxKeysTraced, len(keys)))
+		keys = keys[:maxKeysTraced]
+	}
+	var mu sync.Mutex
+	since = f.Now.Add(-advisor.RecentCalls)
+	return each(ctx, keys, func(ctx context.Context, k advisor.Key) error {
+		var calls []advisor.Call
+		pages := cloudtrail.NewLookupEventsPaginator(s.CloudTrail, lookup(cttypes.LookupAttributeKeyAccessKeyId, k.ID, since))
+		for n := 0; n < maxCallPages && pages.HasMorePages(); n++ {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return err
+			}
+			for _, e := range page.Events {
+				if r, ok := recordOf(e); ok {
+					calls = append(calls, advisor.Call{At: aws.ToTime(e.EventTime), Address: r.SourceIPAddress, Agent: r.UserAgent})
+				}
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		f.Calls[k.ID] = calls
+		return nil
+	})
+}
+
+func lookup(key cttypes.LookupAttributeKey, value string, since time.Time) *cloudtrail.LookupEventsInput {
+	return &cloudtrail.LookupEventsInput{
+		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: key, AttributeValue: &value}}, StartTime: &since, MaxResults: aws.Int32(50),
+	}
+}
+
+// record is what is looked at of CloudTrail's record.
+type record struct {
+	SourceIPAddress string `json:"sourceIPAddress"`
+	UserAgent       string `json:"userAgent"`
+	UserIdentity    struct {
+		Type string `json:"type"`
+	} `json:"userIdentity"`
+}
+
+func recordOf(e cttypes.Event) (r record, ok bool) {
+	err := json.Unmarshal([]byte(aws.ToString(e.CloudTrailEvent)), &r)
+	return r, err == nil
+}
+
+// each calls f for all items, some at a time, until one fails.
+func each[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	work := make(chan T)
+	var workers sync.WaitGroup
+	for range min(atOnce, len(items)) {
+		workers.Go(func() {
+			for item := range work {
+				if err := f(ctx, item); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, item := range items {
+		select {
+		case work <- item:
+		case <-ctx.Done():
+		}
+	}
+	close(work)
+	workers.Wait()
+	return context.Cause(ctx)
+}
