@@ -412,6 +412,8 @@ func (im *Importer) missingManaged(ctx context.Context, name string) (string, er
 	case err == nil && !out.Policy.IsAttachable:
 		why = "only service-linked roles have it"
 	case err == nil, code(err) == "NoSuchEntity" && will && im.DryRun:
+	case code(err) == "ValidationError", code(err) == "InvalidInput":
+		why = "there can be no such policy"
 	case code(err) == "NoSuchEntity":
 		why = "the catalogue has no such AWS managed policy"
 		if _, inFile := im.denying[awsKey(name)]; inFile && im.PutManaged == nil {

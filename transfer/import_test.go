@@ -638,4 +638,11 @@ func TestHostileNames(t *testing.T) {
 			t.Errorf("what follows: %+v", r)
 		}
 	}
+	// An AWS managed policy that cannot be is one that is not here.
+	report := a.run(a.importer(), `{"UserDetailList":[{"Path":"/","UserName":"uses","Arn":"arn:aws:iam::210987654321:user/uses",
+		"AttachedManagedPolicies":[{"PolicyName":"x","PolicyArn":"arn:aws:s3::aws:x y"}]},
+		{"Path":"/","UserName":"last","Arn":"arn:aws:iam::210987654321:user/last"}]}`)
+	if r := report.Entities; r[0].Result != transfer.LeftOut || r[1].Result != transfer.Created {
+		t.Errorf("%+v", r)
+	}
 }
