@@ -36,11 +36,11 @@ const (
 	ServerCertificate  Kind = 22 // a TLS certificate with its sealed key
 	SigningCertificate Kind = 23 // a user's X.509 signing certificate
 	SSHPublicKey       Kind = 24 // a user's SSH public key
-	ServiceCredential  Kind = 25 // a service-specific credential with its sealed secret
+	ServiceCredential  Kind = 25 // a service-specific credential with the digest of its secret
 	OIDCProvider       Kind = 26 // an OpenID Connect identity provider
 	SAMLProvider       Kind = 27 // a SAML identity provider with its sealed keys
 	RoleDeletion       Kind = 28 // the deletion of a service-linked role
-	Report             Kind = 29 // a credential report, or the job of an access report
+	Report             Kind = 29 // where the credential report of an account is
 	Activity           Kind = 30 // when an entity last used a service or an action
 	AccountSettings    Kind = 31 // an account's switches and properties
 	DelegationRequest  Kind = 32 // a request for temporary delegation
