@@ -108,7 +108,6 @@ the AWS CLI, SDKs and Terraform work unchanged.
 
   lanyard server --dev        try it: in memory, loopback only
   eval "$(lanyard env)"       in another terminal: an hour of credentials
-  aws iam list-roles
   lanyard why --last          why was the last request denied?`
 
 func newRoot() *cobra.Command {
