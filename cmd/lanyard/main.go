@@ -103,8 +103,7 @@ Examples:
 Flags:
 {{.LocalFlags.FlagUsagesWrapped 80}}`
 
-const about = `Lanyard is the AWS identity system for your own servers, in AWS's own protocol:
-the AWS CLI, SDKs and Terraform work unchanged.
+const about = `Lanyard is the AWS identity system for your own servers, in AWS's own protocol.
 
   lanyard server --dev        try it: in memory, loopback only
   eval "$(lanyard env)"       in another terminal: an hour of credentials
