@@ -60,7 +60,12 @@ func (s *Server) serveTokens(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveImportTokens(w http.ResponseWriter, r *http.Request) {
 	var in TokensRequest
 	// Characters of the file may be escaped in JSON, as six bytes at most.
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 7*MaxTokenFile)).Decode(&in); err != nil || len(in.File) > MaxTokenFile {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 7*MaxTokenFile)).Decode(&in)
+	if _, large := errors.AsType[*http.MaxBytesError](err); err != nil && !large {
+		localError(w, http.StatusBadRequest, "the request is not the JSON that lanyard mfa import sends")
+		return
+	}
+	if err != nil || len(in.File) > MaxTokenFile {
 		localError(w, http.StatusBadRequest, fmt.Sprintf("a file of tokens has at most %d bytes", MaxTokenFile))
 		return
 	}

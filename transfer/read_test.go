@@ -117,6 +117,11 @@ func TestRewrite(t *testing.T) {
 		{`{"a":"2109876543210987654321"}`, `{"a":"2109876543210987654321"}`, 0},
 		{`{"a":"210987654321210987654321"}`, `{"a":"210987654321210987654321"}`, 0},
 		{`{"a":"\"210987654321"}`, `{"a":"\"210987654321"}`, 0},
+		// Spelled with JSON's escapes: a Deny that were not rewritten would deny nothing.
+		{`{"Resource":"arn:aws:sqs:eu\u002dcentral-1:2\u0031098765432\u0031:\u0071\/"}`, `{"Resource":"arn:aws:sqs:eu-central-1:111122223333:q/"}`, 1},
+		{`{"AWS":"\u0032\u0031\u0030\u0039\u0038\u0037\u0036\u0035\u0034\u0033\u0032\u0031"}`, `{"AWS":"111122223333"}`, 1},
+		{`{"a":"\\u0032","b":"x\u0022\u005c\u000a\u00e9","c":"210987654321"}`, `{"a":"\\u0032","b":"x\u0022\u005c\u000a\u00e9","c":"111122223333"}`, 1},
+		{`{"a":"\u0078"}`, `{"a":"\u0078"}`, 0}, // as it was, where nothing is rewritten
 	} {
 		if got, n := w.document(test.in); got != test.want || n != test.n {
 			t.Errorf("%s became %s, %d", test.in, got, n)

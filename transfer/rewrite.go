@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/lanyard-iam/lanyard/arn"
@@ -19,14 +20,22 @@ type rewriter struct {
 // name that has the id in it, such as a bucket's, is a name and stays.
 func (w *rewriter) document(text string) (string, int) {
 	from := string(w.from)
-	if w.keep || w.from == w.to || from == "" || !strings.Contains(text, from) {
+	if w.keep || w.from == w.to || from == "" {
 		return text, 0
+	}
+	original := text
+	text = plain(text)
+	if !strings.Contains(text, from) {
+		return original, 0
 	}
 	var b strings.Builder
 	n := 0
 	for {
 		i := strings.Index(text, from)
 		if i < 0 {
+			if n == 0 {
+				return original, 0
+			}
 			b.WriteString(text)
 			return b.String(), n
 		}
@@ -40,6 +49,36 @@ func (w *rewriter) document(text string) (string, int) {
 		}
 		text = rest
 	}
+}
+
+// plain writes the printable ASCII characters of a JSON text that are escaped without
+// need as themselves, so that what is looked for is found however it is spelled.
+func plain(text string) string {
+	if !strings.Contains(text, `\u00`) && !strings.Contains(text, `\/`) {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) {
+			b.WriteByte(text[i])
+			continue
+		}
+		switch {
+		case text[i+1] == '/':
+			b.WriteByte('/')
+			i++
+			continue
+		case text[i+1] == 'u' && i+6 <= len(text):
+			if c, err := strconv.ParseUint(text[i+2:i+6], 16, 16); err == nil && c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+				b.WriteByte(byte(c))
+				i += 5
+				continue
+			}
+		}
+		b.WriteString(text[i : i+2]) // an escape that is needed, or two backslashes
+		i++
+	}
+	return b.String()
 }
 
 // isAccountOfARN tells whether what stands between before and after is the fifth part of
