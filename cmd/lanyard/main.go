@@ -80,28 +80,27 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return f.code
 }
 
-// rootHelp is what lanyard help prints: a screen of 24 lines.
-const rootHelp = `{{.Long}}
-
-Commands:
-{{- range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name 9}} {{.Short}}{{end}}{{end}}
-
+// printHelp prints a command's help: of lanyard itself a screen of 24 lines, of others
+// at most 80 columns. It is no template: package text/template finds methods by name, so
+// that the linker would keep every method of every type, 10 MB of them.
+func printHelp(cmd *cobra.Command, _ []string) {
+	out := cmd.OutOrStdout()
+	if cmd.HasParent() {
+		fmt.Fprintf(out, "%s\n\nUsage:\n  %s\n\nExamples:\n%s\n\nFlags:\n%s",
+			cmd.Long, cmd.UseLine(), cmd.Example, cmd.LocalFlags().FlagUsagesWrapped(80))
+		return
+	}
+	fmt.Fprintf(out, "%s\n\nCommands:\n", cmd.Long)
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			fmt.Fprintf(out, "  %-9s %s\n", c.Name(), c.Short)
+		}
+	}
+	fmt.Fprint(out, `
 lanyard COMMAND --help says more. Exit codes: 0 ok, 1 the answer is no,
 252 bad usage, 253 bad configuration, 254 the server refused, 255 other.
-`
-
-// commandHelp is the help of one command, at most 80 columns wide.
-const commandHelp = `{{.Long}}
-
-Usage:
-  {{.UseLine}}
-
-Examples:
-{{.Example}}
-
-Flags:
-{{.LocalFlags.FlagUsagesWrapped 80}}`
+`)
+}
 
 const about = `Lanyard is the AWS identity system for your own servers, in AWS's own protocol.
 
@@ -116,11 +115,13 @@ func newRoot() *cobra.Command {
 		Long:          about,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Version:       version,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return fromEnvironment(cmd)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if asked, _ := cmd.Flags().GetBool("version"); asked {
+				return printVersion(cmd)
+			}
 			return cmd.Help()
 		},
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -130,16 +131,15 @@ func newRoot() *cobra.Command {
 			return nil
 		},
 	}
-	root.SetVersionTemplate("lanyard {{.Version}}\n")
+	root.Flags().BoolP("version", "v", false, "version for lanyard")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &failure{code: exitUsage, err: err, hint: "Run `" + cmd.CommandPath() + " --help` for the flags."}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetHelpTemplate(rootHelp)
+	root.SetHelpFunc(printHelp)
 	for _, cmd := range []*cobra.Command{
 		newServer(), newInit(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newAdvise(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(),
 	} {
-		cmd.SetHelpTemplate(commandHelp)
 		root.AddCommand(cmd)
 	}
 	return root
@@ -186,9 +186,11 @@ func newVersion() *cobra.Command {
 		Long:    "Print the version of this binary; GET /version tells that of a server.",
 		Example: `  lanyard version`,
 		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "lanyard %s\n", version)
-			return err
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return printVersion(cmd) },
 	}
+}
+
+func printVersion(cmd *cobra.Command) error {
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "lanyard %s\n", version)
+	return err
 }
