@@ -32,6 +32,7 @@ func newAdvise() *cobra.Command {
 end each finding, and a score. The policy engine decides what somebody may do.
 Exit code 1: something at or above --fail-on is open.
 
+  lanyard advise credential         which credential should I use?
   lanyard advise fix ID ARN         print the commands of one finding
   lanyard advise suppress ID ARN    accept a finding for a time, with a reason
   lanyard advise unsuppress ID ARN  accept it no longer`,
@@ -72,7 +73,7 @@ Exit code 1: something at or above --fail-on is open.
 	s.flags(cmd)
 	cmd.Flags().StringVar(&output, "output", "text", "`format`: text or json")
 	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit 1 at this `severity`: high, medium or low")
-	cmd.AddCommand(newAdviseFix(), newAdviseSuppress(), newAdviseUnsuppress())
+	cmd.AddCommand(newAdviseCredential(), newAdviseFix(), newAdviseSuppress(), newAdviseUnsuppress())
 	return cmd
 }
 

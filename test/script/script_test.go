@@ -165,8 +165,10 @@ func setup(env *testscript.Env, c *client, mirror string) error {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err
 	}
-	// The main story runs the CLI as it was installed.
-	if err := c.install(bin, c.warmed != "" && !strings.HasSuffix(env.WorkDir, "script-main")); err != nil {
+	// The main story runs the CLI as it was installed, and so does the one whose roles the
+	// CLI assumes by itself: it keeps their credentials below HOME as it was when it began.
+	asInstalled := strings.HasSuffix(env.WorkDir, "script-main") || strings.HasSuffix(env.WorkDir, "script-credential")
+	if err := c.install(bin, c.warmed != "" && !asInstalled); err != nil {
 		return err
 	}
 	if err := os.Symlink(lanyard, filepath.Join(bin, "lanyard")); err != nil {
