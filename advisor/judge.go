@@ -69,13 +69,12 @@ func (j *judge) attached(p *Permissions, holder string) []policy.Attached {
 	return docs
 }
 
-// principal is a user or role with all that bears on what it may do.
+// principal is a user with all that bears on what they may do.
 type principal struct {
-	caller   policy.Caller
-	inputs   policy.Inputs
-	name     string // of a user
-	tags     map[string]string
-	prefixed string // PrincipalType
+	caller policy.Caller
+	inputs policy.Inputs
+	name   string
+	tags   map[string]string
 }
 
 func (j *judge) user(u *User) *principal {
@@ -87,23 +86,10 @@ func (j *judge) user(u *User) *principal {
 	}
 	p := &principal{
 		caller: policy.Caller{Type: policy.User, Account: j.Account, ARN: u.ARN, PrincipalARN: u.ARN, ID: u.ID},
-		name:   u.Name, tags: u.Tags, prefixed: "User",
+		name:   u.Name, tags: u.Tags,
 	}
 	p.inputs.Identity = policy.NewSet(docs)
 	p.inputs.Boundary = j.boundary(&u.Permissions, u.ARN)
-	return p
-}
-
-func (j *judge) role(r *Role) *principal {
-	p := &principal{
-		caller: policy.Caller{
-			Type: policy.AssumedRole, Account: j.Account, PrincipalARN: r.ARN, ID: r.ID,
-			ARN: fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/somebody", j.Partition, j.Account, r.Name),
-		},
-		tags: r.Tags, prefixed: "AssumedRole",
-	}
-	p.inputs.Identity = policy.NewSet(j.attached(&r.Permissions, r.ARN))
-	p.inputs.Boundary = j.boundary(&r.Permissions, r.ARN)
 	return p
 }
 
@@ -147,7 +133,7 @@ func (j *judge) context(p *principal, how signedIn) *policy.Context {
 	c.SetString("aws:ResourceAccount", j.Account)
 	c.SetString("aws:PrincipalArn", p.caller.PrincipalARN)
 	c.SetString("aws:PrincipalAccount", p.caller.Account)
-	c.SetString("aws:PrincipalType", p.prefixed)
+	c.SetString("aws:PrincipalType", "User")
 	id := p.caller.ID
 	if p.caller.Type == policy.AssumedRole {
 		id += ":somebody"
@@ -194,7 +180,7 @@ func (j *judge) administrator(u *User) bool {
 // unlimited tells whether a document alone allows all actions on all resources, at
 // least with MFA.
 func (j *judge) unlimited(doc *policy.Document) bool {
-	p := &principal{caller: policy.Caller{Type: policy.User, Account: j.Account, ARN: "arn:" + j.Partition + ":iam::" + j.Account + ":user/anybody", ID: "AIDAANYBODYANYBODY234"}, name: "anybody", prefixed: "User"}
+	p := &principal{caller: policy.Caller{Type: policy.User, Account: j.Account, ARN: "arn:" + j.Partition + ":iam::" + j.Account + ":user/anybody", ID: "AIDAANYBODYANYBODY234"}, name: "anybody"}
 	p.caller.PrincipalARN = p.caller.ARN
 	p.inputs.Identity = policy.NewSet([]policy.Attached{{Document: doc}})
 	c := j.context(p, withMFA)
@@ -234,7 +220,7 @@ func (j *judge) stranger(account string) *principal {
 	arn := "arn:" + j.Partition + ":iam::" + account + ":user/any/where/anybody"
 	return &principal{
 		caller: policy.Caller{Type: policy.User, Account: account, ARN: arn, PrincipalARN: arn, ID: "AIDAANYBODYANYBODY234"},
-		inputs: policy.Inputs{Identity: j.anything}, name: "anybody", prefixed: "User",
+		inputs: policy.Inputs{Identity: j.anything}, name: "anybody",
 	}
 }
 
