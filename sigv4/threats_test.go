@@ -672,8 +672,9 @@ func TestT058_NoOracle(t *testing.T) {
 	wantKind(t, v.Verify(&a, &q, o, unknown, signingTime), InvalidClientToken)
 	wrong := testing.AllocsPerRun(50, func() { _ = v.Verify(&a, &q, o, secret(alice.SecretAccessKey), signingTime) })
 	none := testing.AllocsPerRun(50, func() { _ = v.Verify(&a, &q, o, unknown, signingTime) })
-	// The derivation is most of the work, and its allocations count it.
-	if none < 20 || wrong < none || wrong > none+10 {
+	// The derivation is most of the work, and its allocations count it. They vary by a
+	// few under the race detector, in which sync.Pool drops what it holds at random.
+	if none < 20 || wrong < none-5 || wrong > none+10 {
 		t.Errorf("a wrong signature allocates %v times, an unknown key %v times", wrong, none)
 	}
 }
