@@ -43,6 +43,9 @@ type Event struct {
 	Additional json.RawMessage // additionalEventData; nil is left out
 	Resources  []Resource
 	TLS        *TLSDetails // nil on plain HTTP
+	// FromConsole is sessionCredentialFromConsole: the console made the call, for somebody
+	// who is signed in there.
+	FromConsole bool
 
 	// Copies are the records of the same call in other accounts' trails: the
 	// account whose role was assumed sees it, too.

@@ -71,6 +71,9 @@ func (e *Event) AppendRecord(dst []byte) []byte {
 	dst = appendText(dst, string(e.Account), maxName)
 	dst = optional(dst, `,"sharedEventID":`, e.SharedID, maxName)
 	dst = append(dst, `,"eventCategory":"Management"`...)
+	if e.FromConsole {
+		dst = append(dst, `,"sessionCredentialFromConsole":"true"`...)
+	}
 	if t := e.TLS; t != nil {
 		dst = append(dst, `,"tlsDetails":{"tlsVersion":`...)
 		dst = appendText(dst, t.Version, maxText)

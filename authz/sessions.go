@@ -12,13 +12,19 @@ import (
 //
 //   - GetSessionToken: no IAM operation unless the session has MFA; of STS only
 //     AssumeRole and GetCallerIdentity.
-//   - GetFederationToken: no IAM operation; of STS only GetCallerIdentity.
+//   - GetFederationToken: no IAM operation; of STS only GetCallerIdentity. In the console
+//     such a session may use IAM, as AWS has it.
+//   - A person's own session in the console: everything that their long-term credentials
+//     may, but for GetFederationToken and GetSessionToken.
 //   - Role sessions: neither GetFederationToken nor GetSessionToken; these two
 //     refuse by themselves, with a sentence of their own.
 //
 // service and operation are as on the wire: "iam", "CreateUser".
 func Permitted(p *authn.Principal, service, operation string) error {
 	if p.Session == nil {
+		return nil
+	}
+	if p.Session.Console {
 		return nil
 	}
 	switch p.Session.Kind {

@@ -226,6 +226,7 @@ func (h *Handler) authenticate(x *exchange) error {
 	}
 	x.event.Account = principal.Account
 	x.event.Identity = principal.UserIdentity()
+	x.event.FromConsole = principal.Session != nil && principal.Session.Console
 	x.call = service.Call{
 		Context:   x.ctx,
 		Update:    func(fn func(store.Tx) error) error { return unavailable(h.Store.Update(x.ctx, fn)) },

@@ -57,6 +57,13 @@ type Account struct {
 	Alias     string        `json:"alias,omitempty"`
 	// RootMFA are the MFA devices of the root user.
 	RootMFA []EnabledDevice `json:"rootMFA,omitempty"`
+	// RootEmail is the name by which the root user signs in; empty until the account is
+	// claimed. RootEmails finds the account by it.
+	RootEmail string `json:"rootEmail,omitempty"`
+	// RootLogin is the root user's console password; nil for one who signs in with a
+	// passkey, and before the account is claimed.
+	RootLogin            *LoginProfile `json:"rootLogin,omitempty"`
+	RootPasswordLastUsed time.Time     `json:"rootPasswordLastUsed,omitzero"`
 }
 
 // EnabledDevice is an MFA device in use by a person.

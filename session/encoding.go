@@ -23,8 +23,9 @@ import (
 // uvarint and its members, and the MFA time is there if flagMFA is set.
 //
 // Version 2 has the origin (string) behind the issuer, if flagOrigin is set. Where it is
-// not, the origin follows from the issuer: it is that long-term key, or none. Tokens of
-// both versions can be opened for ever: a change to this is another version.
+// not, the origin follows from the issuer: it is that long-term key, or none. Version 3
+// knows console sessions (flagConsole). Tokens of all versions can be opened for ever: a
+// change to this is another version.
 
 // PackedBudget is how many bytes the session policy, the ARNs of managed session
 // policies and the session tags may take in a token. AWS keeps its own measure
@@ -64,8 +65,9 @@ const (
 	flagMFA
 	flagChained
 	flagIssuerRoot
-	flagOrigin // since version 2
-	flagsKnown = 1<<iota - 1
+	flagOrigin  // since version 2
+	flagConsole // since version 3
+	flagsKnown  = 1<<iota - 1
 
 	tagTransitive = 1
 )
@@ -94,6 +96,7 @@ func (s *Session) append(b []byte) ([]byte, error) {
 	set(flagChained, s.Chained)
 	set(flagIssuerRoot, s.IssuerRoot)
 	set(flagOrigin, s.Origin != originOf(s.Issuer))
+	set(flagConsole, s.Console)
 	b = append(b, byte(s.Kind), flags)
 	b = append(b, s.ID[:]...)
 	b = append(b, byte(account>>32), byte(account>>24), byte(account>>16), byte(account>>8), byte(account))
@@ -144,12 +147,15 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// parse reads a session of a version up to version2. The strings of the session share
+// parse reads a session of a version up to version3. The strings of the session share
 // text.
 func parse(version byte, text string) (s *Session, ok bool) {
 	known := byte(flagsKnown)
 	if version < version2 {
 		known &^= flagOrigin
+	}
+	if version < version3 {
+		known &^= flagConsole
 	}
 	d := decoder{rest: text}
 	s = new(Session)
@@ -163,6 +169,7 @@ func parse(version byte, text string) (s *Session, ok bool) {
 	s.MFA = flags&flagMFA != 0
 	s.Chained = flags&flagChained != 0
 	s.IssuerRoot = flags&flagIssuerRoot != 0
+	s.Console = flags&flagConsole != 0
 	if s.MFA {
 		s.MFATime = d.time(s.Issued.Unix())
 	}

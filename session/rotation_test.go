@@ -96,6 +96,11 @@ func TestGoldenTokens(t *testing.T) {
 		testGoldenToken(t, "testdata/token-v1.json", want)
 	})
 	t.Run("2", func(t *testing.T) { testGoldenToken(t, "testdata/token-v2.json", example()) })
+	t.Run("3", func(t *testing.T) {
+		want := example()
+		want.Console = true
+		testGoldenToken(t, "testdata/token-v3.json", want)
+	})
 }
 
 func testGoldenToken(t *testing.T, file string, want *session.Session) {
@@ -108,7 +113,8 @@ func testGoldenToken(t *testing.T, file string, want *session.Session) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := golden{SealKey: seal.Text(), Keyring: ring.Marshal(), Credentials: mint(t, session.NewCodec(ring), example())}
+		made := *want
+		g := golden{SealKey: seal.Text(), Keyring: ring.Marshal(), Credentials: mint(t, session.NewCodec(ring), &made)}
 		text, err := json.MarshalIndent(g, "", "\t")
 		if err != nil {
 			t.Fatal(err)

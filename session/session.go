@@ -1,6 +1,6 @@
 // Package session owns temporary credentials: what a session is, the sealed
 // token that carries it, the secret that belongs to the token, and whether it has
-// been revoked.
+// been revoked; and the sessions of browsers, which hold such credentials.
 //
 // A session is not stored. Its token is a sealed, versioned, self-contained
 // value, and its secret access key is derived from the token key and the token's
@@ -67,6 +67,11 @@ type Session struct {
 	Origin string
 	// IssuerRoot is true for a Federated session made by the root user.
 	IssuerRoot bool
+	// Console is true for the session with which the console calls for somebody who is
+	// signed in there. A User or Root with it may call what their long-term credentials
+	// may, IAM without MFA, too, unless policies say otherwise: it is how the first MFA
+	// device is set up.
+	Console bool
 
 	// key is the token key, from which the secret access key is derived. Mint and
 	// Open set it.

@@ -68,6 +68,7 @@ const (
 	magic    = "\x2d\xa9\xf2" // "Lany" in base64
 	version1 = 1
 	version2 = 2 // knows the origin of chains
+	version3 = 3 // knows console sessions
 
 	tokenKeyAt = len(magic) + 1
 	nonceAt    = tokenKeyAt + 4
@@ -108,7 +109,7 @@ func (c *Codec) Mint(s *Session, rand io.Reader) (Credentials, error) {
 	}
 	buf := make([]byte, adSize, adSize+sealedAt+s.sizeBound()+tagSize)
 	buf = append(buf, magic...)
-	buf = append(buf, version2)
+	buf = append(buf, version3)
 	buf = binary.BigEndian.AppendUint32(buf, s.key.ID())
 	buf = append(buf, nonce...)
 	if buf, err = s.append(buf); err != nil {
@@ -157,7 +158,7 @@ func (c *Codec) Open(accessKeyID, token string) (*Session, error) {
 	}
 	b := buf[adSize:]
 	version := b[len(magic)]
-	if string(b[:len(magic)]) != magic || version < version1 || version > version2 {
+	if string(b[:len(magic)]) != magic || version < version1 || version > version3 {
 		return nil, ErrInvalid
 	}
 	key, ok := c.ring.Key(keyring.SessionTokens, binary.BigEndian.Uint32(b[tokenKeyAt:]))

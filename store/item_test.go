@@ -15,7 +15,9 @@ func TestKindsKeepTheirNumbers(t *testing.T) {
 	names := strings.Fields(`- Account Keyring User Group Role Policy InstanceProfile AccessKey MFADevice NameIndex
 		Membership Attachment Counts LastUsed PasswordPolicy AccountAlias TOTPState Throttle Revocation DenialTrace Meta
 		ServerCertificate SigningCertificate SSHPublicKey ServiceCredential OIDCProvider SAMLProvider RoleDeletion Report
-		Activity AccountSettings DelegationRequest ManagedPolicy Suppression`)
+		Activity AccountSettings DelegationRequest ManagedPolicy Suppression
+		BrowserSession SignIn OneTimeLink RecoveryCodes KnownDevice PersonState SignInRules PasskeyIndex Ceremony
+		OAuthCode OAuthGrant RootEmail`)
 	for i, name := range names[1:] {
 		if k := Kind(i + 1); k.String() != name || !k.Known() {
 			t.Errorf("kind %d is %v, was %s", k, k, name)

@@ -46,6 +46,19 @@ const (
 	DelegationRequest  Kind = 32 // a request for temporary delegation
 	ManagedPolicy      Kind = 33 // an AWS managed policy that was imported
 	Suppression        Kind = 34 // a finding of the advisor that was accepted
+
+	BrowserSession Kind = 35 // a signed-in browser
+	SignIn         Kind = 36 // a sign-in that lacks a step
+	OneTimeLink    Kind = 37 // a link that lets one person in once
+	RecoveryCodes  Kind = 38 // the digests of a person's recovery codes
+	KnownDevice    Kind = 39 // a browser in which a person has signed in before
+	PersonState    Kind = 40 // what the console keeps for a person: progress, plans, preferences
+	SignInRules    Kind = 41 // an account's rules for signing in
+	PasskeyIndex   Kind = 42 // the id of a passkey to the MFA device
+	Ceremony       Kind = 43 // a WebAuthn ceremony under way
+	OAuthCode      Kind = 44 // an authorization code of aws login, or a sign-in token
+	OAuthGrant     Kind = 45 // a session of aws login, which refreshes credentials
+	RootEmail      Kind = 46 // the e-mail address by which a root user signs in
 )
 
 // An upgrade turns the JSON of one version of a kind into that of the next.
@@ -97,6 +110,19 @@ var kinds = [...]kindInfo{
 	DelegationRequest:  {name: "DelegationRequest"},
 	ManagedPolicy:      {name: "ManagedPolicy"},
 	Suppression:        {name: "Suppression"},
+
+	BrowserSession: {name: "BrowserSession"},
+	SignIn:         {name: "SignIn"},
+	OneTimeLink:    {name: "OneTimeLink"},
+	RecoveryCodes:  {name: "RecoveryCodes"},
+	KnownDevice:    {name: "KnownDevice"},
+	PersonState:    {name: "PersonState"},
+	SignInRules:    {name: "SignInRules"},
+	PasskeyIndex:   {name: "PasskeyIndex"},
+	Ceremony:       {name: "Ceremony"},
+	OAuthCode:      {name: "OAuthCode"},
+	OAuthGrant:     {name: "OAuthGrant"},
+	RootEmail:      {name: "RootEmail"},
 }
 
 // withoutName leads to version 2 of an attachment, which does not repeat the entity's

@@ -1,0 +1,278 @@
+package session
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// How long a browser stays signed in: in all (as AWS's console), and unused.
+const (
+	BrowserLifetime = 12 * time.Hour
+	BrowserIdle     = time.Hour
+)
+
+// MaxBrowsers bounds the sessions of one person; the oldest ends for a new one.
+const MaxBrowsers = 20
+
+// seenEvery is how exactly the last use of a browser session is kept: a record is written
+// no more often than this.
+const seenEvery = time.Minute
+
+// ErrNotSignedIn is the only error of OpenBrowser that is about the cookie: it does not
+// tell a forged one from one whose session has ended, whyever.
+var ErrNotSignedIn = errors.New("not signed in")
+
+// Browser is a browser session that was found good.
+type Browser struct {
+	identity.BrowserSession
+	// Session is who is signed in, as the API knows them.
+	Session *Session
+	// digest, with the person's id, is the record's key.
+	digest string
+}
+
+// ID names the session towards its owner, in lists; it opens nothing.
+func (b *Browser) ID() string { return b.digest[:16] }
+
+// Credentials are what the console calls the API with. They never leave the server.
+func (b *Browser) Credentials(c *Codec) Credentials {
+	return Credentials{AccessKeyID: b.AccessKeyID, SecretAccessKey: c.Secret(b.Session), SessionToken: b.Token, Expires: b.Expires}
+}
+
+// Ends is when the session ends if it is not used any more.
+func (b *Browser) Ends() time.Time { return earlier(b.Expires, b.LastSeen.Add(BrowserIdle)) }
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// The cookie of a browser session is "PERSON.SECRET": the id of the person, by which their
+// sessions are found together, and 256 bits of chance.
+const cookieSecret = 32 // bytes
+
+// NewBrowser makes a browser session, and the temporary credentials in it, of which s says
+// who they are for; it sets what s and b have in common. It returns the value of the cookie,
+// which is kept nowhere else. A new session is made at every sign-in and whenever a person
+// has shown another factor: a cookie that somebody planted before is worth nothing.
+func (c *Codec) NewBrowser(tx store.Tx, s *Session, b *identity.BrowserSession, now time.Time, rand io.Reader) (cookie string, err error) {
+	now = now.UTC().Truncate(time.Second)
+	if s.Expires.IsZero() {
+		s.Expires = now.Add(BrowserLifetime)
+	}
+	s.Console, s.Issued = true, now
+	credentials, err := c.Mint(s, rand)
+	if err != nil {
+		return "", err
+	}
+	b.Account, b.PersonID = s.Account, s.PrincipalID
+	switch s.Kind {
+	case User, Root:
+		if b.Stamp, err = Stamp(tx, b.PersonID); err != nil {
+			return "", err
+		}
+	default: // who the role or the issuer lets in is known by name
+		b.PersonID, b.Stamp = s.PrincipalID+":"+s.Name, ""
+	}
+	b.AccessKeyID, b.Token = credentials.AccessKeyID, credentials.SessionToken
+	if b.Created.IsZero() {
+		b.Created = now
+	}
+	b.LastSeen, b.Expires = now, s.Expires
+	secret := make([]byte, cookieSecret)
+	if _, err := io.ReadFull(rand, secret); err != nil {
+		return "", fmt.Errorf("draw the secret of a browser session: %w", err)
+	}
+	text := base64.RawURLEncoding.EncodeToString(secret)
+	if err := makeRoom(tx, b.PersonID, now); err != nil {
+		return "", err
+	}
+	return b.PersonID + "." + text, identity.BrowserSessions.Put(tx, b, b.PersonID, identity.Digest(text))
+}
+
+// makeRoom removes the sessions of a person that have ended, and the oldest ones above the
+// bound.
+func makeRoom(tx store.Tx, person string, now time.Time) error {
+	all, err := browsers(tx, person)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b *Browser) int { return b.LastSeen.Compare(a.LastSeen) })
+	for i, b := range all {
+		if i >= MaxBrowsers-1 || !now.Before(b.Ends()) {
+			identity.BrowserSessions.Delete(tx, person, b.digest)
+		}
+	}
+	return nil
+}
+
+// OpenBrowser finds the session of a cookie and judges it: it has not run out, in all or
+// unused; its person is still there, with the same password and MFA devices; and it was not
+// revoked. A session that is not good is [ErrNotSignedIn].
+func (c *Codec) OpenBrowser(r store.Reader, cookie string, now time.Time) (*Browser, error) {
+	person, secret, ok := strings.Cut(cookie, ".")
+	if !ok || len(cookie) > 200 || len(secret) != base64.RawURLEncoding.EncodedLen(cookieSecret) || person == "" || strings.ContainsRune(person, 0) {
+		return nil, ErrNotSignedIn
+	}
+	digest := identity.Digest(secret)
+	record, err := identity.BrowserSessions.Get(r, person, digest)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, ErrNotSignedIn
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &Browser{BrowserSession: *record, digest: digest}
+	if err := c.judge(r, b, now); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// judge finds the Session of a browser session and says whether it is still good.
+func (c *Codec) judge(r store.Reader, b *Browser, now time.Time) error {
+	if !now.Before(b.Ends()) {
+		return ErrNotSignedIn
+	}
+	stamp, err := Stamp(r, b.PersonID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if b.Stamp != "" && !identity.SameDigest(b.Stamp, stamp) {
+		return ErrNotSignedIn
+	}
+	if b.Session, err = c.Open(b.AccessKeyID, b.Token); err != nil {
+		return ErrNotSignedIn // the key under it is retired
+	}
+	revoked, err := Revoked(r, b.Session)
+	if err != nil {
+		return err
+	}
+	if revoked {
+		return ErrNotSignedIn
+	}
+	return nil
+}
+
+// Stamp is the SignInStamp of a person: a user by unique id, root by account id. Who cannot
+// sign in by themselves, and who is gone, is store.ErrNotFound.
+func Stamp(r store.Reader, person string) (string, error) {
+	u, err := identity.UserByID(r, person)
+	if err == nil {
+		return u.SignInStamp(), nil
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+	account, err := identity.Accounts.Get(r, person)
+	if err != nil {
+		return "", err
+	}
+	return account.RootStamp(), nil
+}
+
+// Seen notes that a browser session is used. It reports whether there is something to
+// write: without a transaction (nil) it only asks.
+func (b *Browser) Seen(tx store.Tx, now time.Time) (bool, error) {
+	now = now.UTC().Truncate(time.Second)
+	if now.Sub(b.LastSeen) < seenEvery {
+		return false, nil
+	}
+	if tx == nil {
+		return true, nil
+	}
+	err := identity.BrowserSessions.Edit(tx, func(s *identity.BrowserSession) error {
+		s.LastSeen = now
+		return nil
+	}, b.PersonID, b.digest)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, ErrNotSignedIn
+	}
+	return true, err
+}
+
+// Keep makes the session survive a change of its own person's password or MFA devices, made
+// in it and in the same transaction, which ends all their other sessions.
+func (b *Browser) Keep(tx store.Tx) error {
+	stamp, err := Stamp(tx, b.PersonID)
+	if err != nil {
+		return err
+	}
+	return identity.BrowserSessions.Edit(tx, func(s *identity.BrowserSession) error {
+		s.Stamp = stamp
+		return nil
+	}, b.PersonID, b.digest)
+}
+
+// End ends the session.
+func (b *Browser) End(tx store.Tx) { identity.BrowserSessions.Delete(tx, b.PersonID, b.digest) }
+
+// Browsers are the sessions of a person that are good now, the last used first.
+func (c *Codec) Browsers(r store.Reader, person string, now time.Time) ([]*Browser, error) {
+	all, err := browsers(r, person)
+	if err != nil {
+		return nil, err
+	}
+	good := all[:0]
+	for _, b := range all {
+		if err := c.judge(r, b, now); errors.Is(err, ErrNotSignedIn) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		good = append(good, b)
+	}
+	slices.SortFunc(good, func(a, b *Browser) int { return b.LastSeen.Compare(a.LastSeen) })
+	return good, nil
+}
+
+func browsers(r store.Reader, person string) ([]*Browser, error) {
+	var all []*Browser
+	err := identity.BrowserSessions.Scan(r, "", func(key store.Key, s *identity.BrowserSession) bool {
+		all = append(all, &Browser{BrowserSession: *s, digest: identity.BrowserSessions.Cursor(key, person)})
+		return true
+	}, person)
+	return all, err
+}
+
+// EndBrowser ends the session of a person that has an ID. It reports whether there was one.
+func EndBrowser(tx store.Tx, person, id string) (bool, error) {
+	all, err := browsers(tx, person)
+	if err != nil {
+		return false, err
+	}
+	for _, b := range all {
+		if b.ID() == id {
+			b.End(tx)
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// EndBrowsers ends the sessions of a person, but for the one with the ID except, and says
+// how many they were.
+func EndBrowsers(tx store.Tx, person, except string) (int, error) {
+	all, err := browsers(tx, person)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, b := range all {
+		if b.ID() != except {
+			b.End(tx)
+			n++
+		}
+	}
+	return n, nil
+}
