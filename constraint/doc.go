@@ -15,8 +15,8 @@
 //
 // # Data
 //
-// The data folder holds one file for each service, written by constraint/gen.
-// Its lines have fields parted by tabs:
+// The data folder holds one file for each service, written by constraint/gen; that of
+// our own service, lanyard, is written by hand. Its lines have fields parted by tabs:
 //
 //	service    NAME VERSION
 //	operation  NAME INPUT [unsigned] [in=PATH]… [out=PATH]…   - for no input; paths of sensitive members

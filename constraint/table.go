@@ -20,6 +20,9 @@ var stsData string
 //go:embed data/cloudtrail.txt
 var cloudtrailData string
 
+//go:embed data/lanyard.txt
+var lanyardData string
+
 // Table holds the constraints of one service. It is safe for concurrent use.
 type Table struct {
 	// Service is the service's short name, Version the version of its API.
@@ -59,7 +62,7 @@ type Exception struct {
 // Load returns the tables of all services, by name.
 func Load() (map[string]*Table, error) {
 	tables := make(map[string]*Table)
-	for _, service := range []string{"iam", "sts", "cloudtrail"} {
+	for _, service := range []string{"iam", "sts", "cloudtrail", "lanyard"} {
 		t, err := New(service)
 		if err != nil {
 			return nil, err
@@ -69,7 +72,7 @@ func Load() (map[string]*Table, error) {
 	return tables, nil
 }
 
-// New returns the table of a service: iam, sts or cloudtrail. An error means
+// New returns the table of a service: iam, sts, cloudtrail or lanyard. An error means
 // that there is none, or that the embedded data are broken.
 func New(service string) (*Table, error) {
 	switch service {
@@ -79,6 +82,8 @@ func New(service string) (*Table, error) {
 		return parse(stsData, style{code: "ValidationError"})
 	case "cloudtrail":
 		return parse(cloudtrailData, style{code: "ValidationException"})
+	case "lanyard":
+		return parse(lanyardData, style{code: "ValidationException"})
 	}
 	return nil, fmt.Errorf("constraint: no data for service %q", service)
 }

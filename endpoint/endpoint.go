@@ -380,7 +380,7 @@ func (h *Handler) authorize(x *exchange) error {
 // request's record.
 func (h *Handler) ask(x *exchange, check *authz.Check) error {
 	if check.Action == "" {
-		check.Action = x.service.ActionPrefix + ":" + x.op.Name
+		check.Action = x.op.MainAction(x.service.ActionPrefix)
 	}
 	result, record, err := h.Authz.DecideOnRecord(x.call.Reader, x.call.Principal, check, &x.env)
 	if err != nil {

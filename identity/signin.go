@@ -21,7 +21,7 @@ var (
 	OneTimeLinks    = store.Table[OneTimeLink]{Kind: store.OneTimeLink}       // digest of the link's secret
 	RecoveryCodesOf = store.Table[RecoveryCodes]{Kind: store.RecoveryCodes}   // person id
 	KnownDevices    = store.Table[KnownDevice]{Kind: store.KnownDevice}       // person id, digest of the cookie's secret
-	PersonStates    = store.Table[PersonState]{Kind: store.PersonState}       // person id, name of the state
+	PersonStates    = store.Table[PersonState]{Kind: store.PersonState}       // principal id, session name or empty, name of the state
 	SignInRulesOf   = store.Table[SignInRules]{Kind: store.SignInRules}       // account
 )
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -55,6 +57,11 @@ type Config struct {
 	// proxy in front must speak TLS.
 	TLSCert, TLSKey string
 	PlainHTTP       bool
+	// URL is where people reach the console with a browser: https://id.example.com, or
+	// http://localhost:PORT. Links and the origin of passkeys come from it and from no
+	// header of a request. Its host is a name, since passkeys belong to names. Empty means
+	// localhost where the server listens on loopback, and no console elsewhere.
+	URL string
 	// AccessKey is "ID:SECRET" of a fixed key of an administrator; Dev only.
 	AccessKey string
 	// Retention is how long the trail is kept.
@@ -109,6 +116,9 @@ func (c *Config) Validate() error {
 	if err != nil {
 		return fmt.Errorf("listen address %q: %w", c.Listen, err)
 	}
+	if _, err := c.console(); err != nil {
+		return err
+	}
 	if c.Dev {
 		return c.validateDev(loopback)
 	}
@@ -128,6 +138,29 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("%s is not loopback: give --tls-cert and --tls-key, or say --plain-http if a proxy in front speaks TLS", c.Listen)
 	}
 	return nil
+}
+
+// console is URL, or nil where it is empty.
+func (c *Config) console() (*url.URL, error) {
+	if c.URL == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("the URL of the console: %w", err)
+	}
+	host := u.Hostname()
+	_, notName := netip.ParseAddr(host)
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http", host == "", u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "", u.User != nil:
+		return nil, fmt.Errorf("the URL of the console is https://NAME or https://NAME:PORT, and not %q", c.URL)
+	case notName == nil:
+		return nil, fmt.Errorf("the URL of the console needs a name and not the address %s: passkeys belong to names", host)
+	case u.Scheme == "http" && host != "localhost":
+		return nil, fmt.Errorf("the URL of the console %q: browsers sign in over https only, or on localhost", c.URL)
+	}
+	u.Path, u.Host = "", strings.ToLower(u.Host)
+	return u, nil
 }
 
 // setQuotas brings Quotas into Limits.

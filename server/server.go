@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ import (
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/service/cloudtrail"
 	"github.com/lanyard-iam/lanyard/service/iam"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/service/sts"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/sigv4"
@@ -232,6 +234,7 @@ func (s *Server) sets() []service.Set {
 			Managed:  s.managed,
 		}).Operations(),
 		cloudtrail.New(s.trail).Operations(),
+		lanyard.New(lanyard.Config{Trail: s.trail}).Operations(),
 	}
 }
 
@@ -426,6 +429,23 @@ func (s *Server) URL() string {
 		scheme = "https"
 	}
 	return scheme + "://" + s.listener.Addr().String()
+}
+
+// ConsoleURL is where people reach the console, or nil if there is none: a server beyond
+// loopback has one only if it is told its name.
+func (s *Server) ConsoleURL() *url.URL {
+	if u, _ := s.config.console(); u != nil { // validated
+		return u
+	}
+	if loopback, _ := isLoopback(s.config.Listen); !loopback {
+		return nil
+	}
+	scheme := "http"
+	if s.config.TLSCert != "" {
+		scheme = "https"
+	}
+	_, port, _ := net.SplitHostPort(s.listener.Addr().String())
+	return &url.URL{Scheme: scheme, Host: "localhost:" + port}
 }
 
 // AdminURL is the address of metrics, or empty.

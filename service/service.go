@@ -56,7 +56,17 @@ type Operation struct {
 	// routed, validated, authorized and recorded like the others, but does not count as
 	// built.
 	NotOffered string
-	Actions    []string // IAM actions asked for, for documents; the default is service:Name
+	// Action is the IAM action that checks ask for which name none; empty is service:Name.
+	Action  string
+	Actions []string // further IAM actions asked for, for documents
+}
+
+// MainAction is the IAM action by which policies know an operation of a service.
+func (op *Operation) MainAction(prefix string) string {
+	if op.Action != "" {
+		return op.Action
+	}
+	return prefix + ":" + op.Name
 }
 
 // Option changes how an operation is treated.
@@ -123,6 +133,11 @@ func RecordedAs[I any](readOnly bool) Option[I] {
 // NotOffered marks an operation that only refuses, with the reason for the documents.
 func NotOffered[I any](reason string) Option[I] {
 	return func(op *Operation) { op.NotOffered = reason }
+}
+
+// AsksFor has an operation authorized by another action than that of its own name.
+func AsksFor[I any](action string) Option[I] {
+	return func(op *Operation) { op.Action = action }
 }
 
 // AlsoNeeds names further actions that the checks ask for, for the documents.

@@ -147,6 +147,7 @@ certificates again, SIGUSR1 writes the goroutines to standard error.`,
 	f := cmd.Flags()
 	f.BoolVar(&c.Dev, "dev", false, "in memory, loopback, plain HTTP")
 	f.StringVar(&c.Listen, "listen", server.DefaultListen, "`address` to listen on")
+	f.StringVar(&c.URL, "url", "", "`URL` at which browsers reach the console (default localhost, on loopback)")
 	f.StringVar(&c.AdminListen, "admin-listen", "", "`address` for Prometheus metrics (default none)")
 	f.StringSliceVar(&accounts, "account", nil, "account `id` of --dev; may be repeated (default "+string(server.DefaultAccount)+")")
 	f.StringVar(&c.Region, "region", server.DefaultRegion, "`region` of requests that name none")

@@ -67,7 +67,7 @@ func operations(sets []service.Set) string {
 			}
 			actions := "none: open to every caller"
 			if op.Checks != nil {
-				actions = strings.Join(append([]string{set.ActionPrefix + ":" + op.Name}, op.Actions...), ", ")
+				actions = strings.Join(append([]string{op.MainAction(set.ActionPrefix)}, op.Actions...), ", ")
 			}
 			does := "write"
 			if op.ReadOnly {

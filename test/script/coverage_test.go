@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lanyard-iam/lanyard/server"
+	own "github.com/lanyard-iam/lanyard/service/lanyard"
 )
 
 // Every operation that is built is typed by someone in a story.
@@ -32,6 +33,9 @@ func TestEveryOperationHasAStory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, set := range sets {
+		if set.SigningName == own.SigningName {
+			continue // no aws command knows it; the console is its client
+		}
 		for _, operation := range set.Operations {
 			if name := set.SigningName + " " + kebab(operation.Name); !typed[name] {
 				t.Errorf("no story has aws %s", name)

@@ -16,6 +16,7 @@ import (
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/lanyardtest"
 	"github.com/lanyard-iam/lanyard/server"
+	own "github.com/lanyard-iam/lanyard/service/lanyard"
 )
 
 const (
@@ -139,6 +140,34 @@ func (w *world) json(operation, body string) *message {
 	m.set("Content-Type", "application/x-amz-json-1.1")
 	m.add("X-Amz-Target", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101."+operation)
 	return m
+}
+
+// ownMessage is a request to our own service.
+func (w *world) ownMessage(operation, body string) *message {
+	m := w.post(body)
+	m.set("Content-Type", "application/x-amz-json-1.1")
+	m.add("X-Amz-Target", own.Target+"."+operation)
+	return m
+}
+
+// own performs an operation of our own service. A parameter that is no string is given as
+// JSON behind "json:".
+func (w *world) own(by credentials, operation string, parameters ...string) *reply {
+	w.t.Helper()
+	members := map[string]any{}
+	for i := 0; i < len(parameters); i += 2 {
+		members[parameters[i]] = parameters[i+1]
+		if text, ok := strings.CutPrefix(parameters[i+1], "json:"); ok {
+			members[parameters[i]] = json.RawMessage(text)
+		}
+	}
+	body, err := json.Marshal(members)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m := w.ownMessage(operation, string(body))
+	m.sign(signature{by: by, at: w.now(), service: own.SigningName})
+	return w.send(m)
 }
 
 func (w *world) send(m *message) *reply {

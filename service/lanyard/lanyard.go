@@ -1,0 +1,64 @@
+// Package lanyard is our own service: what AWS's console can do and AWS's API cannot.
+//
+// The console is a client like any other, so all that it needs is an operation that is
+// authorized and recorded like the others. What AWS has an operation for is never here.
+// Where AWS has an action for something, that action is asked for and not one of our own: to
+// see why a request was denied takes sts:DecodeAuthorizationMessage, whose message holds the
+// same facts. What a person may always do with what is theirs asks for nothing.
+//
+// The protocol is awsJson 1.1, the inputs and outputs are the types of this package, and
+// [Client] calls it. It is an interface between parts of one release, not a contract.
+package lanyard
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/service"
+)
+
+// SigningName is the service in the credential scope, Target the prefix of X-Amz-Target.
+const (
+	SigningName = "lanyard"
+	Target      = "Lanyard_20261127"
+)
+
+// Config is what the operations work with. All fields must be set.
+type Config struct {
+	Trail *audit.Trail
+}
+
+// Service is the service. It is safe for concurrent use.
+type Service struct{ config Config }
+
+// New returns the service.
+func New(c Config) *Service { return &Service{config: c} }
+
+// Operations is the service as the pipeline sees it.
+func (s *Service) Operations() service.Set {
+	return service.Set{
+		SigningName:    SigningName,
+		EventSource:    "lanyard.internal",
+		ActionPrefix:   "lanyard",
+		Version:        "2026-11-27",
+		TargetPrefixes: []string{Target},
+		Operations: []service.Operation{
+			service.Op("GetDecision", service.Read, s.GetDecision, account,
+				service.AsksFor[GetDecisionInput]("sts:DecodeAuthorizationMessage"),
+				service.Before(s.syncTrail)),
+			service.Op("GetState", service.Read, s.GetState, nil),
+			service.Op("ListStates", service.Read, s.ListStates, nil),
+			service.Op("PutState", service.Write, s.PutState, nil),
+			service.Op("DeleteState", service.Write, s.DeleteState, nil),
+		},
+	}
+}
+
+func notFound(format string, args ...any) error {
+	return &service.Error{Code: "ResourceNotFoundException", Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}
+}
+
+func limitExceeded(format string, args ...any) error {
+	return &service.Error{Code: "LimitExceededException", Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}
+}
