@@ -1,0 +1,36 @@
+package console
+
+// Route is one line of the table: what is asked for, and what answers.
+type Route struct {
+	// Pattern is method and path, as http.ServeMux has them. GET covers HEAD.
+	Pattern string
+	Handle  func(*Visit) error
+	// Access is who may come here at all. The zero value is the strict one.
+	Access Access
+	// Foreign lets other sites post here. Only for protocols that need it, whose
+	// handler checks a state of its own.
+	Foreign bool
+	// Loopback lets the forms of this page end at a program on the person's own
+	// machine, as the consent pages of OAuth do.
+	Loopback bool
+	// MaxBody is the size of the largest body, 256 KiB if it is zero.
+	MaxBody int64
+}
+
+// Access is who may open a page.
+type Access int
+
+// People who are signed in, or anyone.
+const (
+	SignedIn Access = iota
+	Anyone
+)
+
+// routes is every page of the console. What is not here does not exist, and what
+// does not say Anyone is for people who are signed in.
+func (c *Console) routes() []Route {
+	return []Route{
+		// The frame.
+		{Pattern: "POST /preferences/theme", Handle: c.setTheme, Access: Anyone},
+	}
+}
