@@ -16,7 +16,7 @@ import (
 // for everything below a folder.
 var floors = [][]string{
 	{"arn", "internal/cache", "internal/strict", "internal/password", "internal/certificate", "internal/sshkey", "keyring"},
-	{"internal/samlx", "policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
+	{"internal/samlx", "internal/webauthnx", "internal/webauthnx/softkey", "policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
 	{"constraint/gen", "awsmanaged/gen"},
 	{"advisor"},
 	{"store"},
