@@ -76,6 +76,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/lanyard-iam/lanyard/session"
 )
 
 // Config is what a console needs from the server.
@@ -104,6 +106,10 @@ type Person struct {
 	MFA     bool
 	MFATime time.Time
 	Expires time.Time // when the session ends unless it is renewed
+
+	// API is the API with the credentials of the session, Browser the session itself.
+	API     *API
+	Browser *session.Browser
 }
 
 // Colour is the colour by which people tell accounts apart, by AWS's names.

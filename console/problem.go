@@ -138,6 +138,12 @@ func (v *Visit) fail(err error) {
 			return
 		}
 	}
+	var stepUp *errStepUp
+	if errors.As(err, &stepUp) {
+		if err = v.Redirect(stepUp.path()); err == nil {
+			return
+		}
+	}
 	p := v.ProblemOf(err)
 	if p.Status >= http.StatusInternalServerError {
 		v.console.config.Log.Error("a page failed", "request_id", p.ID, "path", v.Request.URL.Path, "error", err)

@@ -1,5 +1,7 @@
 package console
 
+import "slices"
+
 // Route is one line of the table: what is asked for, and what answers.
 type Route struct {
 	// Pattern is method and path, as http.ServeMux has them. GET covers HEAD.
@@ -29,8 +31,10 @@ const (
 // routes is every page of the console. What is not here does not exist, and what
 // does not say Anyone is for people who are signed in.
 func (c *Console) routes() []Route {
-	return []Route{
-		// The frame.
-		{Pattern: "POST /preferences/theme", Handle: c.setTheme, Access: Anyone},
-	}
+	return slices.Concat(
+		[]Route{
+			{Pattern: "POST /preferences/theme", Handle: c.setTheme, Access: Anyone},
+		},
+		// A line for each area, in the order of the alphabet; the routes are in its file.
+	)
 }

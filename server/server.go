@@ -23,6 +23,7 @@ import (
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/awsmanaged"
+	"github.com/lanyard-iam/lanyard/console"
 	"github.com/lanyard-iam/lanyard/constraint"
 	"github.com/lanyard-iam/lanyard/endpoint"
 	"github.com/lanyard-iam/lanyard/identity"
@@ -75,6 +76,8 @@ type Server struct {
 	metrics  *metrics
 	services *endpoint.Services
 	actions  map[string][]string // the operations of each service
+	aws      *endpoint.Handler
+	console  *console.Console // nil where there is none
 
 	listener net.Listener
 	admin    net.Listener
@@ -107,7 +110,10 @@ func New(config Config) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	return s, s.listen()
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	return s, s.openConsole()
 }
 
 func random(c Config) io.Reader {
@@ -218,6 +224,7 @@ func (s *Server) wire() error {
 		return err
 	}
 	s.metrics = newMetrics(s)
+	s.aws = s.newAWS()
 	return nil
 }
 
@@ -254,8 +261,9 @@ func Operations() ([]service.Set, error) {
 	return s.sets(), nil
 }
 
-func (s *Server) handler() http.Handler {
-	aws := &endpoint.Handler{
+// newAWS is the front door of AWS clients.
+func (s *Server) newAWS() *endpoint.Handler {
+	h := &endpoint.Handler{
 		Store:          s.store,
 		Authn:          &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: s.sessions, Ring: s.ring, RoleByID: s.authz.RoleByID},
 		Authz:          s.authz,
@@ -273,13 +281,54 @@ func (s *Server) handler() http.Handler {
 		Observe:        s.metrics.observe,
 		Used:           s.usage.Note,
 	}
+	if s.config.Dev {
+		h.SignatureClock = s.signatureClock
+	}
+	return h
+}
+
+// openConsole makes the front door of browsers, if it has an address.
+func (s *Server) openConsole() error {
+	u := s.ConsoleURL()
+	if u == nil {
+		return nil
+	}
+	// The SDK signs by the machine's clock, whatever the clock of --dev says.
+	own := s.newAWS()
+	own.SignatureClock, own.Pause = time.Now, nil
+	gate := &console.Gate{Store: s.store, Sessions: s.sessions, AWS: own, Region: s.config.Region, Clock: s.clock.Now}
+	var err error
+	s.console, err = console.New(console.Config{
+		URL:    u,
+		Region: s.config.Region,
+		Person: gate.Person,
+		Log:    s.log,
+		Clock:  s.clock.Now,
+		Rand:   s.rand,
+	})
+	return err
+}
+
+// forConsole tells whether a request is a browser's, for a page. What is signed, or names an
+// operation, is an AWS client's, whatever its path.
+func (s *Server) forConsole(r *http.Request) bool {
+	if s.console == nil || r.Header.Get("Authorization") != "" || r.Header.Get("X-Amz-Target") != "" {
+		return false
+	}
+	query := r.URL.Query()
+	if query.Has("X-Amz-Algorithm") || r.URL.Path == "/" && query.Has("Action") {
+		return false
+	}
+	return s.console.Owns(r)
+}
+
+func (s *Server) handler() http.Handler {
 	routes := map[string]http.HandlerFunc{
 		"/livez":   s.serveLive,
 		"/readyz":  s.serveReady,
 		"/version": s.serveVersion,
 	}
 	if s.config.Dev {
-		aws.SignatureClock = s.signatureClock
 		routes["/_lanyard/clock"] = devOnly(s.serveClock)
 		routes["/_lanyard/reset"] = devOnly(s.serveReset)
 	}
@@ -290,7 +339,11 @@ func (s *Server) handler() http.Handler {
 			route(w, r)
 			return
 		}
-		aws.ServeHTTP(w, r)
+		if s.forConsole(r) {
+			s.console.ServeHTTP(w, r)
+			return
+		}
+		s.aws.ServeHTTP(w, r)
 	})
 }
 

@@ -1,0 +1,270 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/authz"
+	"github.com/lanyard-iam/lanyard/awsmanaged"
+	"github.com/lanyard-iam/lanyard/constraint"
+	"github.com/lanyard-iam/lanyard/endpoint"
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/internal/password"
+	"github.com/lanyard-iam/lanyard/keyring"
+	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/service/cloudtrail"
+	iamservice "github.com/lanyard-iam/lanyard/service/iam"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
+	stsservice "github.com/lanyard-iam/lanyard/service/sts"
+	"github.com/lanyard-iam/lanyard/session"
+	"github.com/lanyard-iam/lanyard/sigv4"
+	"github.com/lanyard-iam/lanyard/store"
+	"github.com/lanyard-iam/lanyard/store/memory"
+)
+
+const (
+	ours   = arn.AccountID("111122223333")
+	region = "us-east-1"
+)
+
+// world is a console over the whole API, as package server wires it, with its own clock.
+// Nobody is signed in until signIn or signInRoot.
+type world struct {
+	*tester
+	store    store.Store
+	ring     *keyring.Ring
+	sessions *session.Codec
+	trail    *audit.Trail
+	aws      *endpoint.Handler
+}
+
+// newWorld makes an installation with one account.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	x := &tester{t: t, now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC), cookies: map[string]*http.Cookie{}}
+	w := &world{tester: x, store: memory.New()}
+	t.Cleanup(func() { _ = w.store.Close() })
+	clock := func() time.Time { return x.now }
+	seal, err := keyring.GenerateSealKey(rand.Reader)
+	w.must(err)
+	w.ring, err = keyring.New(seal, rand.Reader, x.now)
+	w.must(err)
+	w.sessions = session.NewCodec(w.ring)
+	w.edit(func(tx store.Tx) error {
+		return identity.Accounts.Put(tx, &identity.Account{ID: ours, Partition: "aws", Created: x.now}, string(ours))
+	})
+	managed, err := awsmanaged.Load()
+	w.must(err)
+	authorizer := authz.New(managed)
+	key := func(purpose string) []byte { return w.ring.Active(keyring.SessionTokens).Derive(purpose, nil, 32) }
+	people, err := iamservice.New(iamservice.Config{
+		Ring:      w.ring,
+		Markers:   service.NewMarkers(key("markers")),
+		Passwords: password.NewHasher(password.Cost{Memory: 16, Time: 1, Threads: 1}, 2),
+		Managed:   managed,
+		Authz:     authorizer,
+		JobKey:    key("jobs"),
+		Actions:   func(string) []string { return nil },
+	})
+	w.must(err)
+	constraints, err := constraint.Load()
+	w.must(err)
+	redact := audit.NewRedactor(func(operation string) (input, output []string) {
+		for _, table := range constraints {
+			in, out := table.Sensitive(operation)
+			input, output = append(input, in...), append(output, out...)
+		}
+		return input, output
+	})
+	w.trail, err = audit.NewTrail(w.store, audit.Options{Key: key("history"), Failed: func(err error) { t.Error(err) }})
+	w.must(err)
+	t.Cleanup(func() { _ = w.trail.Close(context.Background()) })
+	messages := &authz.Messages{Ring: w.ring}
+	services, err := endpoint.NewServices([]service.Set{
+		people.Operations(),
+		stsservice.New(stsservice.Config{
+			Sessions: w.sessions, MFA: &authn.MFA{Ring: w.ring}, Trust: authorizer.TrustPolicy, Decode: messages.Open, Managed: managed,
+		}).Operations(),
+		cloudtrail.New(w.trail).Operations(),
+		lanyard.New(lanyard.Config{Trail: w.trail}).Operations(),
+	}, constraints)
+	w.must(err)
+	log := slog.New(slog.NewTextHandler(&x.log, nil))
+	w.aws = &endpoint.Handler{
+		Store: w.store, Messages: messages, Trail: w.trail, Redact: redact, Services: services, Log: log,
+		Authn:     &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: w.sessions, Ring: w.ring, RoleByID: authorizer.RoleByID},
+		Authz:     authorizer,
+		Strangers: endpoint.NewStrangers(log, func(endpoint.Reason) {}),
+		Clock:     clock, SignatureClock: time.Now, Rand: rand.Reader, Region: region,
+	}
+	gate := &Gate{Store: w.store, Sessions: w.sessions, AWS: w.aws, Region: region, Clock: clock}
+	x.console, err = New(Config{
+		URL: &url.URL{Scheme: "https", Host: "id.example.com"}, Region: region,
+		Person: gate.Person, Log: log, Clock: clock,
+	})
+	w.must(err)
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) edit(fn func(store.Tx) error) {
+	w.t.Helper()
+	w.must(w.store.Update(context.Background(), fn))
+}
+
+// later lets time pass.
+func (w *world) later(d time.Duration) { w.now = w.now.Add(d) }
+
+// signInRoot signs the root user in, with MFA of this moment.
+func (w *world) signInRoot() { w.signInAs(session.Root, string(ours)) }
+
+// signIn signs a user in, with MFA of this moment. Policies are documents that are all the
+// user may do; a user who is there already keeps what they have if there is none.
+func (w *world) signIn(name string, policies ...string) {
+	w.t.Helper()
+	w.signInRoot()
+	root := w.api()
+	out, err := root.IAM.GetUser(context.Background(), &iam.GetUserInput{UserName: &name})
+	if err != nil {
+		made, err := root.IAM.CreateUser(context.Background(), &iam.CreateUserInput{UserName: &name})
+		w.must(err)
+		out = &iam.GetUserOutput{User: made.User}
+	}
+	for i, document := range policies {
+		_, err := root.IAM.PutUserPolicy(context.Background(), &iam.PutUserPolicyInput{
+			UserName: &name, PolicyName: aws.String("test-" + string(rune('a'+i))), PolicyDocument: &document})
+		w.must(err)
+	}
+	w.signInAs(session.User, *out.User.UserId)
+}
+
+func (w *world) signInAs(kind session.Kind, id string) {
+	w.t.Helper()
+	var cookie string
+	w.edit(func(tx store.Tx) error {
+		var err error
+		s := &session.Session{Kind: kind, Account: ours, PrincipalID: id, MFAKnown: true, MFA: true, MFATime: w.now}
+		cookie, err = w.sessions.NewBrowser(tx, s, &identity.BrowserSession{
+			Factors: []identity.Factor{identity.ByPassword, identity.ByTOTP}, FactorTime: w.now,
+		}, w.now, rand.Reader)
+		return err
+	})
+	w.cookies[SessionCookie] = &http.Cookie{Name: SessionCookie, Value: cookie}
+}
+
+// api is the API in the hands of who is signed in.
+func (w *world) api() *API {
+	w.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.AddCookie(w.cookies[SessionCookie])
+	p, err := w.console.config.Person(r)
+	w.must(err)
+	if p == nil {
+		w.t.Fatal("nobody is signed in")
+	}
+	return p.API
+}
+
+// The console is a client like any other: policies decide, and the trail says who, from
+// which browser, and that it was the console.
+func TestAPIOfThePersonSignedIn(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("alice", `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":"iam:GetUser","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}},
+		{"Effect":"Allow","Action":["cloudtrail:LookupEvents","sts:DecodeAuthorizationMessage"],"Resource":"*"}]}`)
+	api := w.api()
+	me, err := api.IAM.GetUser(t.Context(), &iam.GetUserInput{})
+	w.must(err)
+	if aws.ToString(me.User.UserName) != "alice" {
+		t.Errorf("signed in as %s", *me.User.UserName)
+	}
+	_, err = api.IAM.ListUsers(t.Context(), &iam.ListUsersInput{})
+	p := problemOf(err)
+	if p.Code != "AccessDenied" || p.ID == "" {
+		t.Fatalf("ListUsers: %v", err)
+	}
+	out, err := lanyard.Call[lanyard.GetDecisionOutput](t.Context(), api.Lanyard, &lanyard.GetDecisionInput{RequestId: &p.ID})
+	w.must(err)
+	record := *out.Record
+	for _, want := range []string{`"sessionCredentialFromConsole":"true"`, `"mfaAuthenticated":"true"`, `"userName":"alice"`, `"sourceIPAddress":"192.0.2.1"`, `"errorCode":"AccessDenied"`} {
+		if !strings.Contains(record, want) {
+			t.Errorf("the record lacks %s: %s", want, record)
+		}
+	}
+	_, err = lanyard.Call[lanyard.GetStateOutput](t.Context(), api.Lanyard, &lanyard.GetStateInput{Name: aws.String("plan/x")})
+	var failure *lanyard.Failure
+	if !errors.As(err, &failure) || failure.Code != "ResourceNotFoundException" || failure.RequestID == "" {
+		t.Errorf("a state that is not there: %v", err)
+	}
+}
+
+// A session ends when it is idle, when it is old, and when what its person signs in with
+// changes (T238, T249, T250).
+func TestT250_SessionsEnd(t *testing.T) {
+	signedIn := func(w *world) bool {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.AddCookie(w.cookies[SessionCookie])
+		p, err := w.console.config.Person(r)
+		w.must(err)
+		return p != nil
+	}
+	for name, end := range map[string]func(w *world){
+		"T250 idle": func(w *world) { w.later(session.BrowserIdle) },
+		"T250 total": func(w *world) {
+			for range 12 {
+				w.later(59 * time.Minute)
+				if !signedIn(w) {
+					w.t.Fatal("ended too early")
+				}
+			}
+			w.later(12 * time.Minute)
+		},
+		"T249 password made": func(w *world) {
+			_, err := w.api().IAM.CreateLoginProfile(t.Context(), &iam.CreateLoginProfileInput{UserName: aws.String("bob"), Password: aws.String("Correct-horse-9-battery")})
+			w.must(err)
+		},
+		"T238 user deleted": func(w *world) {
+			bob := w.cookies[SessionCookie]
+			w.signInRoot()
+			api := w.api()
+			_, err := api.IAM.DeleteUserPolicy(t.Context(), &iam.DeleteUserPolicyInput{UserName: aws.String("bob"), PolicyName: aws.String("test-a")})
+			w.must(err)
+			_, err = api.IAM.DeleteUser(t.Context(), &iam.DeleteUserInput{UserName: aws.String("bob")})
+			w.must(err)
+			w.cookies[SessionCookie] = bob
+		},
+		"T239 forged": func(w *world) { w.cookies[SessionCookie].Value += "x" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.signIn("bob", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+			if !signedIn(w) {
+				t.Fatal("not signed in")
+			}
+			end(w)
+			if signedIn(w) {
+				t.Error("still signed in")
+			}
+		})
+	}
+}
