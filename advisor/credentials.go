@@ -60,6 +60,23 @@ func rootUsed(r *review, rule *Rule) {
 		Evidence{"ends by itself", moment(last.Add(RecentRoot))})
 }
 
+// rootKey: root has an access key. Here none can be made; what else speaks this protocol
+// makes them.
+func rootKey(r *review, rule *Rule) {
+	if len(r.Root.Keys) == 0 {
+		return
+	}
+	var evidence []Evidence
+	for _, k := range r.Root.Keys {
+		evidence = append(evidence, Evidence{"created", moment(k.Created)}, Evidence{"last used", moment(k.Used)}, Evidence{"active", fmt.Sprint(k.Active)})
+	}
+	r.add(rule, r.Root.ARN, nil, []string{
+		`eval "$(lanyard env --root)"`,
+		`for ID in $(aws iam list-access-keys --query 'AccessKeyMetadata[].AccessKeyId' --output text); do aws iam delete-access-key --access-key-id "$ID"; done`,
+		`eval "$(lanyard env)"`,
+	}, evidence...)
+}
+
 // passwordWithoutMFA: of a user who is no administrator, which is a finding of its own.
 func passwordWithoutMFA(r *review, rule *Rule) {
 	for i := range r.Users {

@@ -1,6 +1,7 @@
 package advisor
 
 import (
+	"strings"
 	"time"
 )
 
@@ -17,8 +18,15 @@ type Facts struct {
 	Groups   []Group
 	Roles    []Role
 	Policies map[string]Policy // managed policies that are attached somewhere, by ARN
-	// Providers are the identity providers' ARNs.
-	Providers []string
+	// Providers are the identity providers.
+	Providers []Provider
+	// PasswordPolicy is the account's, nil if it has none.
+	PasswordPolicy *PasswordPolicy
+	// MFARequired tells whether the account's sign-in rules demand MFA; nil where that is
+	// not known.
+	MFARequired *bool
+	// Recorded is the moment of the newest event in the trail; zero: there is none.
+	Recorded time.Time
 	// Calls are what the trail has of keys that were used lately, by access key id.
 	Calls map[string][]Call
 	// Suppressions are the findings that somebody accepted for a time.
@@ -31,6 +39,15 @@ type Facts struct {
 type Root struct {
 	ARN string
 	MFA bool
+	// Devices are its MFA devices, where somebody asked for them.
+	Devices []Device
+	// Email is the address by which root signs in; empty where it is not known.
+	Email string
+	// Password is nil where root has none, or where nobody tells.
+	Password *Password
+	// Keys are root's access keys, which this system does not make. Their ids are not
+	// known.
+	Keys []Key
 	// Uses are root's calls of the last RecentRoot days, newest first.
 	Uses []Use
 }
@@ -64,10 +81,13 @@ type Policy struct{ Name, Document string }
 // User is an IAM user.
 type User struct {
 	Name, ARN, ID string
+	Path          string
 	Created       time.Time
 	Password      *Password
 	MFA           bool
+	Devices       []Device // where somebody asked for them
 	Keys          []Key
+	Certificates  int      // active signing certificates
 	Groups        []string // names
 	Tags          map[string]string
 	Permissions
@@ -86,6 +106,52 @@ type Key struct {
 	Active  bool
 	Created time.Time
 	Used    time.Time // zero: never
+}
+
+// Device is an MFA device.
+type Device struct {
+	Serial  string // the ARN, or the number of a hardware token
+	Enabled time.Time
+}
+
+// Kind is what a device is called.
+func (d *Device) Kind() string {
+	switch {
+	case strings.Contains(d.Serial, ":u2f/"):
+		return "passkey or security key"
+	case strings.Contains(d.Serial, ":mfa/"):
+		return "authenticator app"
+	}
+	return "hardware token"
+}
+
+// Provider is an identity provider.
+type Provider struct {
+	ARN     string
+	Created time.Time
+	// Expires is when a SAML provider's metadata, or the last of the certificates in it,
+	// ends to be valid; zero for OpenID Connect, whose keys are fetched.
+	Expires time.Time
+	// Audiences are the client ids of an OpenID Connect provider.
+	Audiences []string
+}
+
+// SAML tells whether it is a provider of SAML assertions, not of OpenID Connect tokens.
+func (p *Provider) SAML() bool { return strings.Contains(p.ARN, ":saml-provider/") }
+
+// Name is a SAML provider's name, an OpenID Connect provider's host and path.
+func (p *Provider) Name() string {
+	_, name, _ := strings.Cut(p.ARN, "/")
+	return name
+}
+
+// PasswordPolicy are the account's rules for passwords.
+type PasswordPolicy struct {
+	MinimumLength int
+	// MaxAge is after how many days a password must be changed; 0: never.
+	MaxAge int
+	// Reuse is how many former passwords are refused.
+	Reuse int
 }
 
 // Group is a user group.

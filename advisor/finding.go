@@ -2,6 +2,8 @@ package advisor
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -59,10 +61,12 @@ func Rules() []Rule {
 	return []Rule{
 		{"ROOT-01", High, "The root user has no MFA", "Root may do everything and no policy restrains it: whoever has its password has the account.", rootWithoutMFA},
 		{"ROOT-02", Medium, "The root user was used lately", "What root does is not limited by any policy and is nobody's by name; a role can do all but a few things.", rootUsed},
+		{"ROOT-03", High, "The root user has an access key", "It may do everything, no policy restrains it, it never ends, and no code is asked for.", rootKey},
 		{"ADMIN-01", High, "An administrator has no MFA", "One stolen password or key is enough to take over the account.", administratorWithoutMFA},
 		{"MFA-01", High, "A user with a password has no MFA", "A password alone can be guessed, phished or found in another site's leak.", passwordWithoutMFA},
 		{"TRUST-01", High, "Anyone can assume a role", "The trust policy lets in every AWS account, also those of strangers.", trustsAnyone},
 		{"TRUST-02", Medium, "A role trusts a whole foreign account", "Everybody whom that account lets may come in, and a service that acts for many can be tricked into it (the confused deputy).", trustsForeignAccount},
+		{"TRUST-03", High, "Anyone at an identity provider can assume a role", "The trust policy asks for no subject: every repository, pipeline and account that the provider vouches for comes in.", trustsAnySubject},
 		{"KEY-01", Medium, "An access key is older than 90 days", "The longer a key lives, the more copies of it there are that nobody knows of.", keyTooOld},
 		{"KEY-02", Medium, "An access key was not used for 90 days", "A key that nobody misses is one whose theft nobody notices.", keyUnused},
 		{"KEY-03", Medium, "An access key is used from two places at a time", "Two people who share a key cannot be told apart in the trail, or the key was stolen.", keyShared},
@@ -70,6 +74,7 @@ func Rules() []Rule {
 		{"KEY-05", Low, "An inactive access key was left", "One call makes it work again, wherever its secret is by now.", keyInactive},
 		{"PASS-01", Medium, "A password was not used for 90 days", "A way in that nobody uses is watched by nobody.", passwordUnused},
 		{"POLICY-01", Medium, "A person has a policy that allows everything", "Every mistake and every stolen session of theirs can do everything, all day, also when they only read.", allowsEverything},
+		{"POLICY-02", Low, "A policy allows all of a service everywhere", "Nobody needs every action on every resource: what is not needed helps only who comes in by mistake or by force.", allowsService},
 	}
 }
 
@@ -91,7 +96,10 @@ type Evidence struct {
 
 // Finding is something that should be changed.
 type Finding struct {
+	// ID is the rule's, Ref is of this very finding: it is the same in each report for as
+	// long as the finding is there, and of letters that can stand in a URL's fragment.
 	ID       string     `json:"id"`
+	Ref      string     `json:"ref"`
 	Severity Severity   `json:"severity"`
 	Title    string     `json:"title"`
 	ARN      string     `json:"arn"`
@@ -101,6 +109,8 @@ type Finding struct {
 	// Fix are commands for a shell, one an entry, to be run in order. They have no
 	// comments, which zsh does not know at its prompt.
 	Fix []string `json:"fix"`
+	// Page is where it is fixed in the console.
+	Page string `json:"page"`
 	// Suppression is who accepted the finding. Of one that is shown again it is the
 	// suppression that has ended.
 	Suppression *Suppression `json:"suppression,omitempty"`
@@ -205,9 +215,13 @@ func (r *Report) AtLeast(s Severity) int {
 // add enters a finding.
 func (r *review) add(rule *Rule, arn string, key *Key, fix []string, evidence ...Evidence) {
 	f := Finding{ID: rule.ID, Severity: rule.Severity, Title: rule.Title, Why: rule.Why, ARN: arn, Fix: fix, Evidence: evidence}
-	if key != nil {
+	f.Page = pageOf(arn)
+	if key != nil && key.ID != "" {
 		f.Key = key.ID
+		f.Page = KeyPage(key.ID)
 	}
+	sum := sha256.Sum256([]byte(arn + "\x00" + f.Key))
+	f.Ref = rule.ID + "-" + hex.EncodeToString(sum[:6])
 	r.found = append(r.found, f)
 }
 

@@ -75,6 +75,8 @@ type principal struct {
 	inputs policy.Inputs
 	name   string
 	tags   map[string]string
+	// documents and limits are the texts of the policies and of the boundary.
+	documents, limits []string
 }
 
 func (j *judge) user(u *User) *principal {
@@ -88,20 +90,49 @@ func (j *judge) user(u *User) *principal {
 		caller: policy.Caller{Type: policy.User, Account: j.Account, ARN: u.ARN, PrincipalARN: u.ARN, ID: u.ID},
 		name:   u.Name, tags: u.Tags,
 	}
-	p.inputs.Identity = policy.NewSet(docs)
-	p.inputs.Boundary = j.boundary(&u.Permissions, u.ARN)
+	p.hold(docs, j.boundary(&u.Permissions, u.ARN))
 	return p
 }
 
-func (j *judge) boundary(p *Permissions, holder string) *policy.Set {
+// session is somebody who assumed a role.
+func (j *judge) session(r *Role) *principal {
+	p := &principal{
+		caller: policy.Caller{
+			Type: policy.AssumedRole, Account: j.Account, ARN: "arn:" + j.Partition + ":sts::" + j.Account + ":assumed-role/" + r.Name + "/somebody",
+			PrincipalARN: r.ARN, ID: r.ID,
+		},
+		tags: r.Tags,
+	}
+	p.hold(j.attached(&r.Permissions, r.ARN), j.boundary(&r.Permissions, r.ARN))
+	return p
+}
+
+// hold gives a principal their policies and a boundary, nil if there is none.
+func (p *principal) hold(docs, limits []policy.Attached) {
+	p.inputs.Identity = policy.NewSet(docs)
+	for _, d := range docs {
+		p.documents = append(p.documents, d.Document.Text())
+	}
+	if limits == nil {
+		return
+	}
+	p.inputs.Boundary = policy.NewSet(limits)
+	for _, d := range limits {
+		p.limits = append(p.limits, d.Document.Text())
+	}
+}
+
+// boundary is the document that limits an entity; nil if nothing does, and empty if it
+// cannot be read, which allows nothing.
+func (j *judge) boundary(p *Permissions, holder string) []policy.Attached {
 	if p.Boundary == "" {
 		return nil
 	}
-	var docs []policy.Attached
+	docs := []policy.Attached{}
 	if doc := j.parse(j.Policies[p.Boundary].Document, policy.ManagedPolicy, holder); doc != nil {
 		docs = append(docs, policy.Attached{Source: policy.Source{Type: policy.SourceBoundary, ARN: p.Boundary}, Document: doc})
 	}
-	return policy.NewSet(docs)
+	return docs
 }
 
 // signedIn is how MFA stands in a request: the key is absent when it is signed with a
@@ -133,7 +164,7 @@ func (j *judge) context(p *principal, how signedIn) *policy.Context {
 	c.SetString("aws:ResourceAccount", j.Account)
 	c.SetString("aws:PrincipalArn", p.caller.PrincipalARN)
 	c.SetString("aws:PrincipalAccount", p.caller.Account)
-	c.SetString("aws:PrincipalType", "User")
+	c.SetString("aws:PrincipalType", p.caller.Type.String())
 	id := p.caller.ID
 	if p.caller.Type == policy.AssumedRole {
 		id += ":somebody"

@@ -145,6 +145,191 @@ func updateTrust(role *Role, document string) []string {
 // externalID stands in a document for what the shell is to put there.
 const externalID = "THE-EXTERNAL-ID-TO-BE"
 
+// trustsAnySubject: a token of an OpenID Connect provider opens the role, whoever its
+// subject is.
+func trustsAnySubject(r *review, rule *Rule) {
+	for i := range r.Roles {
+		role := &r.Roles[i]
+		doc, trust := r.trustOf(role)
+		if doc == nil {
+			continue
+		}
+		var open []string
+		for _, p := range doc.Principals() {
+			if p.Kind == policy.FederatedPrincipal && !slices.Contains(open, p.Value) && r.anySubject(p.Value, role, trust) {
+				open = append(open, p.Value)
+			}
+		}
+		if open == nil {
+			continue
+		}
+		fix := updateTrust(role, "")
+		if text := withSubject(role.Trust, open); text != "" {
+			fix = []string{
+				`printf 'The subject that may come in, such as repo:acme/app:ref:refs/heads/main: '; read -r SUBJECT`,
+				fmt.Sprintf("aws iam update-assume-role-policy --role-name %s --policy-document %s", quote(role.Name), strings.ReplaceAll(quote(text), subject, `'"$SUBJECT"'`)),
+			}
+		}
+		r.add(rule, role.ARN, nil, fix, Evidence{"providers", strings.Join(open, ", ")}, Evidence{"condition on the subject", "none"}, Evidence{"last used", moment(role.Used)})
+	}
+}
+
+// anySubject tells whether a token with a subject that nobody can have thought of gets
+// in, with an audience that the provider is registered for.
+func (r *judge) anySubject(provider string, role *Role, trust *policy.Set) bool {
+	_, issuer, ok := strings.Cut(provider, ":oidc-provider/")
+	if !ok {
+		return false
+	}
+	audiences := []string{"sts.amazonaws.com"}
+	if i := slices.IndexFunc(r.Providers, func(p Provider) bool { return p.ARN == provider }); i >= 0 && len(r.Providers[i].Audiences) > 0 {
+		audiences = r.Providers[i].Audiences
+	}
+	for _, audience := range audiences {
+		for _, who := range []string{"anybody", "repo:anybody/anything:ref:refs/heads/main", "project_path:anybody/anything:ref_type:branch:ref:main", "system:serviceaccount:anywhere:anybody"} {
+			c := new(policy.Context)
+			c.SetString(issuer+":sub", who)
+			c.SetString(issuer+":aud", audience)
+			c.SetTime("aws:CurrentTime", r.Now)
+			c.SetString("sts:RoleSessionName", "somebody")
+			c.SetString("aws:FederatedProvider", provider)
+			caller := policy.Caller{Type: policy.WebIdentity, Federated: provider}
+			in := policy.Inputs{Resource: trust, ResourceIsTrust: true}
+			if policy.Evaluate(&policy.Request{Caller: &caller, Action: "sts:AssumeRoleWithWebIdentity", Resource: role.ARN, ResourceAccount: r.Account, Context: c}, &in, nil).Allowed {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// subject stands in a document for what the shell is to put there.
+const subject = "THE-SUBJECT-TO-BE"
+
+// withSubject is a trust policy in which the open providers' tokens must have one subject.
+func withSubject(text string, open []string) string {
+	document, statements := statementsOf(text)
+	if document == nil {
+		return ""
+	}
+	for _, s := range statements {
+		p, ok := s["Principal"].(map[string]any)
+		if s["Effect"] != "Allow" || !ok {
+			continue
+		}
+		condition, _ := s["Condition"].(map[string]any)
+		if condition == nil {
+			condition = map[string]any{}
+		}
+		for _, provider := range words(p["Federated"]) {
+			if !slices.Contains(open, provider) {
+				continue
+			}
+			_, issuer, _ := strings.Cut(provider, ":oidc-provider/")
+			// One that asks for any subject asks for none.
+			for _, operator := range condition {
+				if keys, ok := operator.(map[string]any); ok {
+					for key := range keys {
+						if strings.EqualFold(key, issuer+":sub") {
+							delete(keys, key)
+						}
+					}
+				}
+			}
+			equals, _ := condition["StringEquals"].(map[string]any)
+			if equals == nil {
+				equals = map[string]any{}
+			}
+			equals[issuer+":sub"] = subject
+			condition["StringEquals"] = equals
+		}
+		for operator, keys := range condition {
+			if m, ok := keys.(map[string]any); ok && len(m) == 0 {
+				delete(condition, operator)
+			}
+		}
+		if len(condition) > 0 {
+			s["Condition"] = condition
+		}
+	}
+	document["Statement"] = statements
+	return compact(document)
+}
+
+// allowsService: a policy of the account's own, managed or inline, allows all actions
+// of a service on all resources, without a condition. Of people's policies that allow
+// everything there is POLICY-01.
+func allowsService(r *review, rule *Rule) {
+	attached := map[string]int{}
+	inline := func(kind, name, arn string, p *Permissions, people bool) {
+		for _, a := range p.Attached {
+			if doc := r.parse(r.Policies[a].Document, policy.ManagedPolicy, a); doc != nil && !(people && r.unlimited(doc)) {
+				attached[a]++
+			}
+		}
+		for _, in := range p.Inline {
+			doc := r.parse(in.Document, policy.InlinePolicy, arn)
+			wide := wholeServices(in.Document)
+			if doc == nil || wide == nil || people && r.unlimited(doc) {
+				continue
+			}
+			r.add(rule, arn, nil, []string{
+				fmt.Sprintf("aws iam get-%s-policy --%s-name %s --policy-name %s", kind, kind, quote(name), quote(in.Name)),
+				"aws iam generate-service-last-accessed-details --granularity ACTION_LEVEL --arn " + quote(arn),
+			}, Evidence{"inline policy", in.Name}, Evidence{"allows everywhere", strings.Join(wide, ", ")})
+		}
+	}
+	members := map[string]bool{}
+	for i := range r.Users {
+		u := &r.Users[i]
+		inline("user", u.Name, u.ARN, &u.Permissions, true)
+		for _, g := range u.Groups {
+			members[g] = true
+		}
+	}
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		inline("group", g.Name, g.ARN, &g.Permissions, members[g.Name])
+	}
+	for i := range r.Roles {
+		role := &r.Roles[i]
+		inline("role", role.Name, role.ARN, &role.Permissions, false)
+	}
+	for arn, p := range r.Policies {
+		if accountOf(arn) != r.Account || attached[arn] == 0 {
+			continue // AWS's own, or a boundary
+		}
+		doc := r.parse(p.Document, policy.ManagedPolicy, arn)
+		wide := wholeServices(p.Document)
+		if doc == nil || wide == nil {
+			continue
+		}
+		r.add(rule, arn, nil, []string{
+			fmt.Sprintf(`aws iam get-policy-version --policy-arn %s --version-id "$(aws iam get-policy --policy-arn %s --query Policy.DefaultVersionId --output text)"`, quote(arn), quote(arn)),
+			"aws iam generate-service-last-accessed-details --granularity ACTION_LEVEL --arn " + quote(arn),
+		}, Evidence{"attached to", counted(attached[arn], "place")}, Evidence{"allows everywhere", strings.Join(wide, ", ")})
+	}
+}
+
+// wholeServices are the patterns by which a document allows all of a service, or of
+// all, on all resources and under no condition.
+func wholeServices(text string) []string {
+	_, statements := statementsOf(text)
+	var wide []string
+	for _, s := range statements {
+		if s["Effect"] != "Allow" || s["Condition"] != nil || !slices.Contains(words(s["Resource"]), "*") {
+			continue
+		}
+		for _, action := range words(s["Action"]) {
+			service, name, ok := strings.Cut(action, ":")
+			if (action == "*" || ok && service != "" && strings.Trim(name, "*") == "" && name != "") && !slices.Contains(wide, action) {
+				wide = append(wide, action)
+			}
+		}
+	}
+	return wide
+}
+
 // statementsOf reads a document as JSON to change its statements.
 func statementsOf(text string) (document map[string]any, statements []map[string]any) {
 	if err := json.Unmarshal([]byte(text), &document); err != nil {

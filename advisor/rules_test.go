@@ -114,6 +114,14 @@ func TestRules(t *testing.T) {
 			more(user(f), f)
 		}
 	}
+	takesOver := strings.Replace(allow("X", "*"), `"X"`, `["iam:Create*","iam:Attach*","iam:Put*","iam:Update*"]`, 1)
+	const provider = "arn:aws:iam::111122223333:oidc-provider/token.example.com"
+	tokens := func(condition string) func(*advisor.Facts) {
+		return func(f *advisor.Facts) {
+			f.Providers = []advisor.Provider{{ARN: provider, Audiences: []string{"here"}}}
+			role(f).Trust = strings.Replace(trust(`{"Federated":"`+provider+`"}`, condition), "AssumeRole", "AssumeRoleWithWebIdentity", 1)
+		}
+	}
 	inactive := key("AKIA1", 20, 5)
 	inactive.Active = false
 	for _, c := range []struct {
@@ -136,27 +144,24 @@ func TestRules(t *testing.T) {
 		{"a password changed after it was used", func(f *advisor.Facts) { *user(f).Password = advisor.Password{Changed: ago(10), Used: ago(100)} }, ""},
 
 		{"an administrator of any name", alone(func(u *advisor.User, f *advisor.Facts) {
-			u.Attached, u.Inline = nil, []advisor.Inline{{"harmless", allow("iam:*", "*")}}
-		}), "ADMIN-01 alice"},
-		{"one with the verbs alone", alone(func(u *advisor.User, f *advisor.Facts) {
-			u.Inline = []advisor.Inline{{"x", strings.Replace(allow("X", "*"), `"X"`, `["iam:Create*","iam:Attach*","iam:Put*","iam:Update*"]`, 1)}}
+			u.Attached, u.Inline = nil, []advisor.Inline{{"harmless", takesOver}}
 		}), "ADMIN-01 alice"},
 		{"one with a key only", alone(func(u *advisor.User, f *advisor.Facts) {
 			u.Password, u.Keys = nil, []advisor.Key{key("AKIA1", 20, 1)}
-			u.Inline = []advisor.Inline{{"x", allow("iam:*", "*")}}
+			u.Inline = []advisor.Inline{{"x", takesOver}}
 		}), "ADMIN-01 alice"},
 		{"one who cannot sign in", alone(func(u *advisor.User, f *advisor.Facts) {
-			u.Password, u.Inline = nil, []advisor.Inline{{"x", allow("iam:*", "*")}}
+			u.Password, u.Inline = nil, []advisor.Inline{{"x", takesOver}}
 		}), ""},
 		{"one whose policy wants MFA", alone(func(u *advisor.User, f *advisor.Facts) {
 			u.Password, u.Keys = nil, []advisor.Key{key("AKIA1", 20, 1)}
-			u.Inline = []advisor.Inline{{"x", strings.Replace(allow("iam:*", "*"), `"Resource"`, `"Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}},"Resource"`, 1)}}
+			u.Inline = []advisor.Inline{{"x", strings.Replace(takesOver, `"Resource"`, `"Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}},"Resource"`, 1)}}
 		}), ""},
 		{"one within a boundary", alone(func(u *advisor.User, f *advisor.Facts) {
-			u.Inline, u.Boundary = []advisor.Inline{{"x", allow("iam:*", "*")}}, reader
+			u.Inline, u.Boundary = []advisor.Inline{{"x", takesOver}}, reader
 		}), "MFA-01 alice"},
 		{"one who is denied changes of IAM", alone(func(u *advisor.User, f *advisor.Facts) {
-			u.Inline = []advisor.Inline{{"x", allow("iam:*", "*")}, {"y", strings.Replace(allow("iam:Create*", "*"), "Allow", "Deny", 1)}}
+			u.Inline = []advisor.Inline{{"x", takesOver}, {"y", strings.Replace(allow("iam:Create*", "*"), "Allow", "Deny", 1)}}
 		}), "MFA-01 alice"},
 		{"AdministratorAccess that is not what its name says", alone(func(u *advisor.User, f *advisor.Facts) {
 			u.Attached = []string{admin}
@@ -181,6 +186,34 @@ func TestRules(t *testing.T) {
 		{"a foreign account with an external id", trusts(trust(`{"AWS":"444455556666"}`, `,"Condition":{"StringEquals":{"sts:ExternalId":"x"}}`)), ""},
 		{"a foreign account with MFA", trusts(trust(`{"AWS":"444455556666"}`, `,"Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`)), ""},
 		{"a role of a foreign account", trusts(trust(`{"AWS":"arn:aws:iam::444455556666:role/ci"}`, "")), ""},
+		{"any subject of an identity provider", tokens(""), "TRUST-03 deploy"},
+		{"any subject of the right audience", tokens(`,"Condition":{"StringEquals":{"token.example.com:aud":"here"}}`), "TRUST-03 deploy"},
+		{"a subject of any name", tokens(`,"Condition":{"StringLike":{"token.example.com:sub":"repo:*","token.example.com:aud":"here"}}`), "TRUST-03 deploy"},
+		{"any subject for an audience that the provider does not have", tokens(`,"Condition":{"StringEquals":{"token.example.com:aud":"there"}}`), ""},
+		{"subjects of one repository", tokens(`,"Condition":{"StringLike":{"token.example.com:sub":"repo:acme/app:*"}}`), ""},
+		{"tokens of one group", tokens(`,"Condition":{"StringEquals":{"token.example.com:groups":"x"}}`), ""},
+		{"a SAML provider", trusts(trust(`{"Federated":"arn:aws:iam::111122223333:saml-provider/idp"}`, "")), ""},
+
+		{"root's key", func(f *advisor.Facts) { f.Root.Keys = []advisor.Key{key("", 3, -1)} }, "ROOT-03 root"},
+
+		{"all of a service, inline", func(f *advisor.Facts) { user(f).Inline = []advisor.Inline{{"x", allow("s3:*", "*")}} }, "POLICY-02 alice"},
+		{"all of a service, with a condition", func(f *advisor.Facts) {
+			user(f).Inline = []advisor.Inline{{"x", strings.Replace(allow("s3:*", "*"), `"Resource"`, `"Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}},"Resource"`, 1)}}
+		}, ""},
+		{"all reading of a service", func(f *advisor.Facts) { user(f).Inline = []advisor.Inline{{"x", allow("s3:Get*", "*")}} }, ""},
+		{"all of a service denied", func(f *advisor.Facts) {
+			user(f).Inline = []advisor.Inline{{"x", strings.Replace(allow("s3:*", "*"), "Allow", "Deny", 1)}}
+		}, ""},
+		{"a role's own policy that allows everything", func(f *advisor.Facts) { role(f).Inline = []advisor.Inline{{"x", allow("*", "*")}} }, "POLICY-02 deploy"},
+		{"an own managed policy, attached", func(f *advisor.Facts) {
+			f.Policies["arn:aws:iam::111122223333:policy/wide"] = advisor.Policy{Name: "wide", Document: allow("ec2:*", "*")}
+			role(f).Attached = append(role(f).Attached, "arn:aws:iam::111122223333:policy/wide")
+		}, "POLICY-02 wide"},
+		{"an own managed policy as a boundary", func(f *advisor.Facts) {
+			f.Policies["arn:aws:iam::111122223333:policy/wide"] = advisor.Policy{Name: "wide", Document: allow("ec2:*", "*")}
+			role(f).Boundary = "arn:aws:iam::111122223333:policy/wide"
+		}, ""},
+
 		{"a service", trusts(trust(`{"Service":"ec2.amazonaws.com"}`, "")), ""},
 
 		{"a key of 89 days", keys(key("AKIA1", 89, 1)), ""},
@@ -213,10 +246,13 @@ func TestRules(t *testing.T) {
 			}
 			found := r.Findings[0]
 			rule, ok := advisor.RuleOf(found.ID)
+			if !strings.HasPrefix(found.Ref, found.ID+"-") || !strings.HasPrefix(found.Page, "/") {
+				t.Errorf("ref %q, page %q", found.Ref, found.Page)
+			}
 			if !ok || len(found.Fix) == 0 || len(found.Evidence) == 0 || found.Why == "" || found.Title != rule.Title || r.Score >= 100 {
 				t.Errorf("%+v, score %d", found, r.Score)
 			}
-			if text := fmt.Sprintf("%q", found.Fix); strings.Contains(text, "THE-EXTERNAL-ID") || strings.Contains(text, "  #") {
+			if text := fmt.Sprintf("%q", found.Fix); strings.Contains(text, "THE-") || strings.Contains(text, "  #") {
 				t.Errorf("the fix cannot be pasted: %s", text)
 			}
 			repair(t, f, &found)
@@ -233,7 +269,17 @@ func repair(t interface{ Fatalf(string, ...any) }, f *advisor.Facts, found *advi
 		f.Root.Uses = nil
 		return
 	}
+	if found.ID == "POLICY-02" { // only somebody who knows the work can say what it needs
+		f.Users[0].Inline, f.Roles[0].Inline = nil, nil
+		delete(f.Policies, "arn:aws:iam::111122223333:policy/wide")
+		f.Roles[0].Attached = []string{admin}
+		return
+	}
 	for _, command := range found.Fix {
+		if i := strings.Index(command, "aws iam list-access-keys "); i >= 0 { // root's
+			f.Root.Keys = nil
+			continue
+		}
 		if i := strings.Index(command, "aws iam "); i >= 0 {
 			command = command[i:]
 		}
@@ -308,6 +354,7 @@ func apply(t interface{ Fatalf(string, ...any) }, f *advisor.Facts, command stri
 		i := slices.IndexFunc(f.Roles, func(r advisor.Role) bool { return r.Name == option("role-name") })
 		_, document, _ := strings.Cut(command, "--policy-document ")
 		f.Roles[i].Trust = strings.ReplaceAll(strings.Trim(document, "'"), `'"$EXTERNAL_ID"'`, "0123456789abcdef")
+		f.Roles[i].Trust = strings.ReplaceAll(f.Roles[i].Trust, `'"$SUBJECT"'`, "repo:acme/app:ref:refs/heads/main")
 	default:
 		t.Fatalf("this test does not know %s", command)
 	}
