@@ -119,11 +119,12 @@ func (u *User) activeKeys() int {
 	return n
 }
 
-// passwordUnused: nobody signed in with it for MaxIdle.
+// passwordUnused: nobody signed in with it for MaxIdle. One for emergencies is to lie
+// there; the access plan says to try it.
 func passwordUnused(r *review, rule *Rule) {
 	for i := range r.Users {
 		u := &r.Users[i]
-		if u.Password == nil {
+		if u.Password == nil || breakGlass(u) {
 			continue
 		}
 		since, ok := idle(r.Now, u.Password.Changed, u.Password.Used)

@@ -130,9 +130,9 @@ var readingVerbs = [...]string{
 // readingActions change nothing, whatever they are called. They are those of AWS's
 // policies ReadOnlyAccess, ViewOnlyAccess and SecurityAudit.
 var readingActions = [...]string{
-	"apigateway:get", "codecommit:gitpull", "config:deliver*", "devops-guru:startcostestimation", "dynamodb:partiqlselect", "eks:accesskubernetesapi",
+	"apigateway:get", "athena:batch*", "codecommit:gitpull", "codedeploy:batch*", "config:deliver*", "devops-guru:startcostestimation", "dynamodb:partiqlselect", "eks:accesskubernetesapi",
 	"elasticbeanstalk:request*", "es:eshttpget", "es:eshttphead", "logs:startlivetail", "logs:startquery", "logs:stoplivetail", "logs:stopquery",
-	"s3express:createsession", "sdb:domainmetadata", "xray:canceltraceretrieval",
+	"s3express:createsession", "sdb:domainmetadata", "servicequotas:startquotautilizationreport", "xray:canceltraceretrieval", "xray:starttraceretrieval",
 }
 
 // aboutOneself are the actions that one needs to look after one's own credentials and

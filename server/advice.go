@@ -153,7 +153,7 @@ func (s *Server) checkFinding(in SuppressRequest) (arn.AccountID, error) {
 	}
 	a, err := arn.Parse(in.ARN)
 	if err != nil || len(in.ARN) > maxEntityARN || a.Service != "iam" {
-		return "", errSuppression(fmt.Sprintf("%.200q is no ARN of a user, group, role or root", in.ARN))
+		return "", errSuppression(fmt.Sprintf("%.200q is no ARN of a user, group, role, policy or root", in.ARN))
 	}
 	if in.Account != "" && string(in.Account) != a.Account {
 		return "", errSuppression(fmt.Sprintf("%s is not of account %s", in.ARN, in.Account))

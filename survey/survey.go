@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/lanyard-iam/lanyard/advisor"
+	"github.com/lanyard-iam/lanyard/internal/samlx"
 )
 
 // The bounds of a survey.
@@ -52,8 +53,14 @@ type Surveyor struct {
 	Suppressions func(context.Context) ([]advisor.Suppression, error)
 }
 
-// Read reads the account, page by page.
-func (s *Surveyor) Read(ctx context.Context) (*advisor.Facts, error) {
+// Read reads the account, page by page: what findings are made of.
+func (s *Surveyor) Read(ctx context.Context) (*advisor.Facts, error) { return s.read(ctx, false) }
+
+// ReadAll reads the ids of all access keys and all MFA devices, too, which a plan shows:
+// two more requests for each user who has any.
+func (s *Surveyor) ReadAll(ctx context.Context) (*advisor.Facts, error) { return s.read(ctx, true) }
+
+func (s *Surveyor) read(ctx context.Context, all bool) (*advisor.Facts, error) {
 	f := &advisor.Facts{Account: s.Account, Partition: s.Partition, Policies: map[string]advisor.Policy{}, Calls: map[string][]advisor.Call{}}
 	report, err := s.report(ctx, f)
 	if err != nil {
@@ -65,9 +72,17 @@ func (s *Surveyor) Read(ctx context.Context) (*advisor.Facts, error) {
 	if err := s.providers(ctx, f); err != nil {
 		return nil, fmt.Errorf("read the identity providers: %w", err)
 	}
+	if err := s.passwordPolicy(ctx, f); err != nil {
+		return nil, fmt.Errorf("read the password policy: %w", err)
+	}
 	merge(f, report)
-	if err := s.keys(ctx, f); err != nil {
+	if err := s.keys(ctx, f, all); err != nil {
 		return nil, fmt.Errorf("read the access keys: %w", err)
+	}
+	if all {
+		if err := s.devices(ctx, f); err != nil {
+			return nil, fmt.Errorf("read the MFA devices: %w", err)
+		}
 	}
 	if err := s.trail(ctx, f); err != nil {
 		return nil, fmt.Errorf("read the trail: %w", err)
@@ -84,6 +99,7 @@ func (s *Surveyor) Read(ctx context.Context) (*advisor.Facts, error) {
 type row struct {
 	password *advisor.Password
 	mfa      bool
+	signing  int // active signing certificates
 	keys     []advisor.Key
 	more     bool // keys that have no columns
 }
@@ -145,7 +161,8 @@ func parseReport(text string, f *advisor.Facts) (map[string]*row, error) {
 		column[strings.Clone(name)] = i
 	}
 	for _, name := range []string{"user", "arn", "password_enabled", "password_last_used", "password_last_changed", "mfa_active",
-		"access_key_1_active", "access_key_1_last_rotated", "access_key_1_last_used_date", "access_key_2_active", "access_key_2_last_rotated", "access_key_2_last_used_date"} {
+		"access_key_1_active", "access_key_1_last_rotated", "access_key_1_last_used_date", "access_key_2_active", "access_key_2_last_rotated", "access_key_2_last_used_date",
+		"cert_1_active", "cert_2_active"} {
 		if _, ok := column[name]; !ok {
 			return nil, fmt.Errorf("there is no column %s", name)
 		}
@@ -165,10 +182,6 @@ func parseReport(text string, f *advisor.Facts) (map[string]*row, error) {
 		}
 		is := func(name string) bool { return fields[column[name]] == "true" }
 		name := strings.Clone(fields[column["user"]])
-		if name == rootRow {
-			f.Root = advisor.Root{ARN: strings.Clone(fields[column["arn"]]), MFA: is("mfa_active")}
-			continue
-		}
 		u := &row{mfa: is("mfa_active")}
 		if is("password_enabled") {
 			u.password = &advisor.Password{Changed: at("password_last_changed"), Used: at("password_last_used")}
@@ -177,6 +190,15 @@ func parseReport(text string, f *advisor.Facts) (map[string]*row, error) {
 			if made := at(key + "last_rotated"); !made.IsZero() {
 				u.keys = append(u.keys, advisor.Key{Active: is(key + "active"), Created: made, Used: at(key + "last_used_date")})
 			}
+		}
+		for _, certificate := range []string{"cert_1_active", "cert_2_active"} {
+			if is(certificate) {
+				u.signing++
+			}
+		}
+		if name == rootRow {
+			f.Root = advisor.Root{ARN: strings.Clone(fields[column["arn"]]), MFA: u.mfa, Password: u.password, Keys: u.keys}
+			continue
 		}
 		if i, ok := column["additional_credentials_info"]; ok {
 			u.more = strings.Contains(fields[i], "access key")
@@ -195,7 +217,7 @@ func (s *Surveyor) details(ctx context.Context, f *advisor.Facts) error {
 		}
 		for _, u := range page.UserDetailList {
 			f.Users = append(f.Users, advisor.User{
-				Name: *u.UserName, ARN: *u.Arn, ID: *u.UserId, Created: aws.ToTime(u.CreateDate), Groups: u.GroupList, Tags: tags(u.Tags),
+				Name: *u.UserName, ARN: *u.Arn, ID: *u.UserId, Path: aws.ToString(u.Path), Created: aws.ToTime(u.CreateDate), Groups: u.GroupList, Tags: tags(u.Tags),
 				Permissions: permissions(u.AttachedManagedPolicies, u.UserPolicyList, u.PermissionsBoundary),
 			})
 		}
@@ -258,23 +280,117 @@ func tags(list []types.Tag) map[string]string {
 	return m
 }
 
+// providers reads the identity providers. One that is deleted meanwhile is left out.
 func (s *Surveyor) providers(ctx context.Context, f *advisor.Facts) error {
+	var gone *types.NoSuchEntityException
 	oidc, err := s.IAM.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{})
 	if err != nil {
 		return err
 	}
 	for _, p := range oidc.OpenIDConnectProviderList {
-		f.Providers = append(f.Providers, *p.Arn)
+		out, err := s.IAM.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: p.Arn})
+		if errors.As(err, &gone) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		f.Providers = append(f.Providers, advisor.Provider{ARN: *p.Arn, Created: aws.ToTime(out.CreateDate), Audiences: out.ClientIDList})
 	}
 	saml, err := s.IAM.ListSAMLProviders(ctx, &iam.ListSAMLProvidersInput{})
 	if err != nil {
 		return err
 	}
 	for _, p := range saml.SAMLProviderList {
-		f.Providers = append(f.Providers, *p.Arn)
+		out, err := s.IAM.GetSAMLProvider(ctx, &iam.GetSAMLProviderInput{SAMLProviderArn: p.Arn})
+		if errors.As(err, &gone) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		f.Providers = append(f.Providers, advisor.Provider{ARN: *p.Arn, Created: aws.ToTime(out.CreateDate), Expires: ends(aws.ToString(out.SAMLMetadataDocument), aws.ToTime(out.ValidUntil))})
 	}
-	slices.Sort(f.Providers)
+	slices.SortFunc(f.Providers, func(a, b advisor.Provider) int { return strings.Compare(a.ARN, b.ARN) })
 	return nil
+}
+
+// ends is when a SAML provider's assertions can no longer be verified: its metadata
+// ends, or the last certificate in it. Metadata that cannot be read has its own end.
+func ends(document string, until time.Time) time.Time {
+	metadata, err := samlx.ParseMetadata(document)
+	if err != nil {
+		return until
+	}
+	var last time.Time
+	for _, idp := range metadata.IDPs {
+		for _, certificate := range idp.Signing {
+			if certificate.NotAfter.After(last) {
+				last = certificate.NotAfter
+			}
+		}
+	}
+	if !last.IsZero() && (until.IsZero() || last.Before(until)) {
+		return last.UTC()
+	}
+	return until
+}
+
+func (s *Surveyor) passwordPolicy(ctx context.Context, f *advisor.Facts) error {
+	out, err := s.IAM.GetAccountPasswordPolicy(ctx, &iam.GetAccountPasswordPolicyInput{})
+	var none *types.NoSuchEntityException
+	if errors.As(err, &none) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p := out.PasswordPolicy
+	f.PasswordPolicy = &advisor.PasswordPolicy{
+		MinimumLength: int(aws.ToInt32(p.MinimumPasswordLength)), MaxAge: int(aws.ToInt32(p.MaxPasswordAge)), Reuse: int(aws.ToInt32(p.PasswordReusePrevention)),
+	}
+	return nil
+}
+
+// devices reads whose MFA devices there are.
+func (s *Surveyor) devices(ctx context.Context, f *advisor.Facts) error {
+	if f.Root.MFA {
+		pages := iam.NewListVirtualMFADevicesPaginator(s.IAM, &iam.ListVirtualMFADevicesInput{AssignmentStatus: types.AssignmentStatusTypeAssigned, MaxItems: aws.Int32(1000)})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return err
+			}
+			for _, d := range page.VirtualMFADevices {
+				if d.User != nil && aws.ToString(d.User.Arn) == f.Root.ARN {
+					f.Root.Devices = append(f.Root.Devices, advisor.Device{Serial: *d.SerialNumber, Enabled: aws.ToTime(d.EnableDate)})
+				}
+			}
+		}
+	}
+	var users []*advisor.User
+	for i := range f.Users {
+		if f.Users[i].MFA {
+			users = append(users, &f.Users[i])
+		}
+	}
+	return each(ctx, users, func(ctx context.Context, u *advisor.User) error {
+		pages := iam.NewListMFADevicesPaginator(s.IAM, &iam.ListMFADevicesInput{UserName: &u.Name})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			var gone *types.NoSuchEntityException
+			if errors.As(err, &gone) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			for _, d := range page.MFADevices {
+				u.Devices = append(u.Devices, advisor.Device{Serial: *d.SerialNumber, Enabled: aws.ToTime(d.EnableDate)})
+			}
+		}
+		return nil
+	})
 }
 
 // merge puts the credentials of the report to the users. Who came or went between the
@@ -283,7 +399,7 @@ func merge(f *advisor.Facts, report map[string]*row) {
 	for i := range f.Users {
 		u := &f.Users[i]
 		if r := report[u.Name]; r != nil {
-			u.Password, u.MFA, u.Keys = r.password, r.mfa, r.keys
+			u.Password, u.MFA, u.Keys, u.Certificates = r.password, r.mfa, r.keys, r.signing
 			if r.more { // they are found by their list
 				u.Keys = append(u.Keys, advisor.Key{Active: true, Created: u.Created})
 			}
@@ -291,11 +407,11 @@ func merge(f *advisor.Facts, report map[string]*row) {
 	}
 }
 
-// keys asks for the ids of keys that a finding can be about.
-func (s *Surveyor) keys(ctx context.Context, f *advisor.Facts) error {
+// keys asks for the ids of keys that a finding can be about, or of all.
+func (s *Surveyor) keys(ctx context.Context, f *advisor.Facts, all bool) error {
 	var users []*advisor.User
 	for i := range f.Users {
-		if f.Users[i].KeyIDsMatter(f.Now) {
+		if all && len(f.Users[i].Keys) > 0 || f.Users[i].KeyIDsMatter(f.Now) {
 			users = append(users, &f.Users[i])
 		}
 	}

@@ -33,6 +33,8 @@ end each finding, and a score. The policy engine decides what somebody may do.
 Exit code 1: something at or above --fail-on is open.
 
   lanyard advise credential         which credential should I use?
+  lanyard advise plan               the account's access plan, to print
+  lanyard advise checklist NAME     guided steps, which tick themselves
   lanyard advise fix ID ARN         print the commands of one finding
   lanyard advise suppress ID ARN    accept a finding for a time, with a reason
   lanyard advise unsuppress ID ARN  accept it no longer`,
@@ -73,7 +75,7 @@ Exit code 1: something at or above --fail-on is open.
 	s.flags(cmd)
 	cmd.Flags().StringVar(&output, "output", "text", "`format`: text or json")
 	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit 1 at this `severity`: high, medium or low")
-	cmd.AddCommand(newAdviseCredential(), newAdviseFix(), newAdviseSuppress(), newAdviseUnsuppress())
+	cmd.AddCommand(newAdviseCredential(), newAdviseFix(), newAdvisePlan(), newAdviseSuppress(), newAdviseUnsuppress())
 	return cmd
 }
 
@@ -92,6 +94,19 @@ func (s *surveyed) flags(cmd *cobra.Command) {
 
 // read gathers the facts of the account.
 func (s *surveyed) read(ctx context.Context) (*advisor.Facts, error) {
+	surveyor, err := s.surveyor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := surveyor.Read(ctx)
+	if err != nil {
+		return nil, &failure{code: exitCode(err), err: err}
+	}
+	return facts, nil
+}
+
+// surveyor reads the account, with what only the owner's socket tells if there is one.
+func (s *surveyed) surveyor(ctx context.Context) (*survey.Surveyor, error) {
 	a, err := s.connectAPI(ctx, s.account, s.endpoint)
 	if err != nil {
 		return nil, err
@@ -110,11 +125,7 @@ func (s *surveyed) read(ctx context.Context) (*advisor.Facts, error) {
 			return reply.Suppressions, err
 		}
 	}
-	facts, err := surveyor.Read(ctx)
-	if err != nil {
-		return nil, &failure{code: exitCode(err), err: err}
-	}
-	return facts, nil
+	return surveyor, nil
 }
 
 // printReport writes findings for people. Names are other people's: they are kept from
