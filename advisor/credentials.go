@@ -70,11 +70,15 @@ func rootKey(r *review, rule *Rule) {
 	for _, k := range r.Root.Keys {
 		evidence = append(evidence, Evidence{"created", moment(k.Created)}, Evidence{"last used", moment(k.Used)}, Evidence{"active", fmt.Sprint(k.Active)})
 	}
-	r.add(rule, r.Root.ARN, nil, []string{
+	r.add(rule, r.Root.ARN, nil, deleteRootKeys(), evidence...)
+}
+
+func deleteRootKeys() []string {
+	return []string{
 		`eval "$(lanyard env --root)"`,
 		`for ID in $(aws iam list-access-keys --query 'AccessKeyMetadata[].AccessKeyId' --output text); do aws iam delete-access-key --access-key-id "$ID"; done`,
 		`eval "$(lanyard env)"`,
-	}, evidence...)
+	}
 }
 
 // passwordWithoutMFA: of a user who is no administrator, which is a finding of its own.

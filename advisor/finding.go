@@ -96,10 +96,7 @@ type Evidence struct {
 
 // Finding is something that should be changed.
 type Finding struct {
-	// ID is the rule's, Ref is of this very finding: it is the same in each report for as
-	// long as the finding is there, and of letters that can stand in a URL's fragment.
-	ID       string     `json:"id"`
-	Ref      string     `json:"ref"`
+	ID       string     `json:"id"` // the rule's
 	Severity Severity   `json:"severity"`
 	Title    string     `json:"title"`
 	ARN      string     `json:"arn"`
@@ -109,6 +106,9 @@ type Finding struct {
 	// Fix are commands for a shell, one an entry, to be run in order. They have no
 	// comments, which zsh does not know at its prompt.
 	Fix []string `json:"fix"`
+	// Ref is of this very finding: it is the same in each report for as long as the
+	// finding is there, and of letters that can stand in a URL's fragment.
+	Ref string `json:"ref"`
 	// Page is where it is fixed in the console.
 	Page string `json:"page"`
 	// Suppression is who accepted the finding. Of one that is shown again it is the

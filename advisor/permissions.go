@@ -54,13 +54,19 @@ func (r *review) unlimitedPolicies(rule *Rule, p *Permissions, kind, name, arn s
 func (r *review) roleInstead(kind, name string) []string {
 	role := "administrator-of-" + kind + "-" + name
 	role = role[:min(len(role), 64)]
-	arn := fmt.Sprintf("arn:%s:iam::%s:role/%s", r.Partition, r.Account, role)
-	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:%s:iam::%s:root"},"Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}}`, r.Partition, r.Account)
-	may := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"%s"}}`, arn)
+	in := &Installation{Account: r.Account, Partition: r.Partition}
+	may := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"%s"}}`, in.role(role))
+	return append(in.makeAdministrator(role),
+		fmt.Sprintf("aws iam put-%s-policy --%s-name %s --policy-name assume-administrator --policy-document %s", kind, kind, quote(name), quote(may)))
+}
+
+// makeAdministrator makes a role that may do everything, for who has MFA and is allowed
+// to assume it.
+func (in *Installation) makeAdministrator(role string) []string {
+	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:%s:iam::%s:root"},"Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}}`, in.Partition, in.Account)
 	return []string{
 		fmt.Sprintf("aws iam create-role --role-name %s --assume-role-policy-document %s", quote(role), quote(trust)),
-		fmt.Sprintf("aws iam attach-role-policy --role-name %s --policy-arn arn:%s:iam::aws:policy/AdministratorAccess", quote(role), r.Partition),
-		fmt.Sprintf("aws iam put-%s-policy --%s-name %s --policy-name assume-administrator --policy-document %s", kind, kind, quote(name), quote(may)),
+		fmt.Sprintf("aws iam attach-role-policy --role-name %s --policy-arn arn:%s:iam::aws:policy/AdministratorAccess", quote(role), in.Partition),
 	}
 }
 

@@ -49,6 +49,8 @@ type Surveyor struct {
 	// Report returns a credential report and its moment, and the present moment. Where
 	// it is nil, the API's is taken, which can be four hours old.
 	Report func(context.Context) (csv string, made, now time.Time, err error)
+	// Now is the server's time, where it is not that of the host.
+	Now func(context.Context) (time.Time, error)
 	// Suppressions returns the accepted findings; nil where there are none to be had.
 	Suppressions func(context.Context) ([]advisor.Suppression, error)
 }
@@ -374,23 +376,25 @@ func (s *Surveyor) devices(ctx context.Context, f *advisor.Facts) error {
 			users = append(users, &f.Users[i])
 		}
 	}
-	return each(ctx, users, func(ctx context.Context, u *advisor.User) error {
-		pages := iam.NewListMFADevicesPaginator(s.IAM, &iam.ListMFADevicesInput{UserName: &u.Name})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			var gone *types.NoSuchEntityException
-			if errors.As(err, &gone) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			for _, d := range page.MFADevices {
-				u.Devices = append(u.Devices, advisor.Device{Serial: *d.SerialNumber, Enabled: aws.ToTime(d.EnableDate)})
-			}
+	return each(ctx, users, s.devicesOf)
+}
+
+func (s *Surveyor) devicesOf(ctx context.Context, u *advisor.User) error {
+	pages := iam.NewListMFADevicesPaginator(s.IAM, &iam.ListMFADevicesInput{UserName: &u.Name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		var gone *types.NoSuchEntityException
+		if errors.As(err, &gone) {
+			return nil
 		}
-		return nil
-	})
+		if err != nil {
+			return err
+		}
+		for _, d := range page.MFADevices {
+			u.Devices = append(u.Devices, advisor.Device{Serial: *d.SerialNumber, Enabled: aws.ToTime(d.EnableDate)})
+		}
+	}
+	return nil
 }
 
 // merge puts the credentials of the report to the users. Who came or went between the
@@ -415,44 +419,47 @@ func (s *Surveyor) keys(ctx context.Context, f *advisor.Facts, all bool) error {
 			users = append(users, &f.Users[i])
 		}
 	}
-	return each(ctx, users, func(ctx context.Context, u *advisor.User) error {
-		known := u.Keys
-		u.Keys = nil
-		pages := iam.NewListAccessKeysPaginator(s.IAM, &iam.ListAccessKeysInput{UserName: &u.Name})
-		for pages.HasMorePages() {
-			page, err := pages.NextPage(ctx)
-			var gone *types.NoSuchEntityException
-			if errors.As(err, &gone) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			for _, m := range page.AccessKeyMetadata {
-				key := advisor.Key{ID: *m.AccessKeyId, Active: m.Status == types.StatusTypeActive, Created: aws.ToTime(m.CreateDate)}
-				// A key is known by the moment when it was made; the list and the report
-				// are in the same order.
-				i := slices.IndexFunc(known, func(k advisor.Key) bool { return k.Created.Equal(key.Created) })
-				if i >= 0 && len(known) <= 2 {
-					key.Used = known[i].Used
-					known = slices.Delete(known, i, i+1)
-				} else {
-					used, err := s.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: m.AccessKeyId})
-					if errors.As(err, &gone) {
-						continue
-					}
-					if err != nil {
-						return err
-					}
-					if used.AccessKeyLastUsed != nil {
-						key.Used = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
-					}
-				}
-				u.Keys = append(u.Keys, key)
-			}
+	return each(ctx, users, s.keysOf)
+}
+
+// keysOf lists the keys of a user, and asks for the last use of those that are not known.
+func (s *Surveyor) keysOf(ctx context.Context, u *advisor.User) error {
+	known := u.Keys
+	u.Keys = nil
+	pages := iam.NewListAccessKeysPaginator(s.IAM, &iam.ListAccessKeysInput{UserName: &u.Name})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		var gone *types.NoSuchEntityException
+		if errors.As(err, &gone) {
+			return nil
 		}
-		return nil
-	})
+		if err != nil {
+			return err
+		}
+		for _, m := range page.AccessKeyMetadata {
+			key := advisor.Key{ID: *m.AccessKeyId, Active: m.Status == types.StatusTypeActive, Created: aws.ToTime(m.CreateDate)}
+			// A key is known by the moment when it was made; the list and the report
+			// are in the same order.
+			i := slices.IndexFunc(known, func(k advisor.Key) bool { return k.Created.Equal(key.Created) })
+			if i >= 0 && len(known) <= 2 {
+				key.Used = known[i].Used
+				known = slices.Delete(known, i, i+1)
+			} else {
+				used, err := s.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: m.AccessKeyId})
+				if errors.As(err, &gone) {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				if used.AccessKeyLastUsed != nil {
+					key.Used = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
+				}
+			}
+			u.Keys = append(u.Keys, key)
+		}
+	}
+	return nil
 }
 
 // trail reads root's calls, and those of the keys that were used last.
