@@ -1,6 +1,8 @@
 package advisor
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,6 +46,14 @@ func (j *judge) parse(text string, kind policy.Kind, holder string) *policy.Docu
 	cached := fmt.Sprint(kind, " ", text)
 	doc, ok := j.documents[cached]
 	if !ok {
+		// AWS shows its own policies with the white space that their authors put there:
+		// with it, ReadOnlyAccess is longer than any policy may be.
+		if len(text) > policy.MaxDocumentChars {
+			var tight bytes.Buffer
+			if json.Compact(&tight, []byte(text)) == nil {
+				text = tight.String()
+			}
+		}
 		doc, _ = policy.Parse(text, kind)
 		j.documents[cached] = doc
 	}

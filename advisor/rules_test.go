@@ -386,6 +386,16 @@ func TestAPolicyThatCannotBeReadIsNoted(t *testing.T) {
 	}
 }
 
+// TestALongPolicyOfAWSIsRead: shown with white space, it is longer than a policy may be.
+func TestALongPolicyOfAWSIsRead(t *testing.T) {
+	f := safe()
+	f.Users[0].MFA = false
+	f.Policies[reader] = advisor.Policy{Name: "IAMReadOnlyAccess", Document: strings.Replace(allow("*", "*"), `"Statement"`, strings.Repeat(" ", 140_000)+`"Statement"`, 1)}
+	if r := advisor.Review(f); len(r.Notes) != 0 || !slices.Contains(ids(r), "ADMIN-01 alice") {
+		t.Errorf("%v %v", ids(r), r.Notes)
+	}
+}
+
 // TestNothingOfAShellGetsThrough: names are other people's.
 func TestNothingOfAShellGetsThrough(t *testing.T) {
 	f := safe()

@@ -67,6 +67,7 @@ type StatusReply struct {
 	Dev      bool            `json:"dev"`
 	Region   string          `json:"region"`
 	Accounts []arn.AccountID `json:"accounts"`
+	Time     time.Time       `json:"time"` // by the server's clock
 }
 
 // CredentialsRequest asks for credentials of the owner.
@@ -329,7 +330,7 @@ func localReply(w http.ResponseWriter, v any) {
 }
 
 func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	localReply(w, StatusReply{URL: s.URL(), Version: s.config.Version, Dev: s.config.Dev, Region: s.config.Region, Accounts: s.Accounts()})
+	localReply(w, StatusReply{URL: s.URL(), Version: s.config.Version, Dev: s.config.Dev, Region: s.config.Region, Accounts: s.Accounts(), Time: s.clock.Now().UTC()})
 }
 
 // serveCredentials gives the owner temporary credentials and puts that on record,

@@ -3,7 +3,6 @@ package survey
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/lanyard-iam/lanyard/advisor"
 )
@@ -69,8 +67,7 @@ func (s *Surveyor) owner(ctx context.Context, p *advisor.Progress) error {
 		p.User = aws.ToString(used.UserName)
 		return nil
 	}
-	var gone *types.NoSuchEntityException
-	if !errors.As(err, &gone) {
+	if !noSuch(err) {
 		return err
 	}
 	for _, q := range advisor.Wanted(advisor.RotateKey, &advisor.Facts{}, p) {
@@ -99,8 +96,7 @@ func (s *Surveyor) one(ctx context.Context, p *advisor.Progress) (*advisor.Facts
 		return f, nil
 	}
 	out, err := s.IAM.GetUser(ctx, &iam.GetUserInput{UserName: &p.User})
-	var gone *types.NoSuchEntityException
-	if errors.As(err, &gone) {
+	if noSuch(err) {
 		return f, nil
 	}
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/lanyard-iam/lanyard/advisor"
 	"github.com/lanyard-iam/lanyard/internal/samlx"
@@ -284,14 +285,13 @@ func tags(list []types.Tag) map[string]string {
 
 // providers reads the identity providers. One that is deleted meanwhile is left out.
 func (s *Surveyor) providers(ctx context.Context, f *advisor.Facts) error {
-	var gone *types.NoSuchEntityException
 	oidc, err := s.IAM.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{})
 	if err != nil {
 		return err
 	}
 	for _, p := range oidc.OpenIDConnectProviderList {
 		out, err := s.IAM.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: p.Arn})
-		if errors.As(err, &gone) {
+		if noSuch(err) {
 			continue
 		}
 		if err != nil {
@@ -305,7 +305,7 @@ func (s *Surveyor) providers(ctx context.Context, f *advisor.Facts) error {
 	}
 	for _, p := range saml.SAMLProviderList {
 		out, err := s.IAM.GetSAMLProvider(ctx, &iam.GetSAMLProviderInput{SAMLProviderArn: p.Arn})
-		if errors.As(err, &gone) {
+		if noSuch(err) {
 			continue
 		}
 		if err != nil {
@@ -340,8 +340,7 @@ func ends(document string, until time.Time) time.Time {
 
 func (s *Surveyor) passwordPolicy(ctx context.Context, f *advisor.Facts) error {
 	out, err := s.IAM.GetAccountPasswordPolicy(ctx, &iam.GetAccountPasswordPolicyInput{})
-	var none *types.NoSuchEntityException
-	if errors.As(err, &none) {
+	if noSuch(err) {
 		return nil
 	}
 	if err != nil {
@@ -383,8 +382,7 @@ func (s *Surveyor) devicesOf(ctx context.Context, u *advisor.User) error {
 	pages := iam.NewListMFADevicesPaginator(s.IAM, &iam.ListMFADevicesInput{UserName: &u.Name})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
-		var gone *types.NoSuchEntityException
-		if errors.As(err, &gone) {
+		if noSuch(err) {
 			return nil
 		}
 		if err != nil {
@@ -429,8 +427,7 @@ func (s *Surveyor) keysOf(ctx context.Context, u *advisor.User) error {
 	pages := iam.NewListAccessKeysPaginator(s.IAM, &iam.ListAccessKeysInput{UserName: &u.Name})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
-		var gone *types.NoSuchEntityException
-		if errors.As(err, &gone) {
+		if noSuch(err) {
 			return nil
 		}
 		if err != nil {
@@ -446,7 +443,7 @@ func (s *Surveyor) keysOf(ctx context.Context, u *advisor.User) error {
 				known = slices.Delete(known, i, i+1)
 			} else {
 				used, err := s.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: m.AccessKeyId})
-				if errors.As(err, &gone) {
+				if noSuch(err) {
 					continue
 				}
 				if err != nil {
@@ -554,4 +551,11 @@ func each[T any](ctx context.Context, items []T, f func(context.Context, T) erro
 	close(work)
 	workers.Wait()
 	return context.Cause(ctx)
+}
+
+// noSuch tells whether what was asked for is not there, any more perhaps. Not every
+// operation declares the error, so that the code is looked at and not the type.
+func noSuch(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && api.ErrorCode() == "NoSuchEntity"
 }

@@ -75,7 +75,7 @@ Exit code 1: something at or above --fail-on is open.
 	s.flags(cmd)
 	cmd.Flags().StringVar(&output, "output", "text", "`format`: text or json")
 	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit 1 at this `severity`: high, medium or low")
-	cmd.AddCommand(newAdviseCredential(), newAdviseFix(), newAdvisePlan(), newAdviseSuppress(), newAdviseUnsuppress())
+	cmd.AddCommand(newAdviseCredential(), newAdviseFix(), newAdvisePlan(), newAdviseChecklist(), newAdviseSuppress(), newAdviseUnsuppress())
 	return cmd
 }
 
@@ -118,6 +118,11 @@ func (s *surveyed) surveyor(ctx context.Context) (*survey.Surveyor, error) {
 			var reply server.CredentialReportReply
 			err := a.local.call(ctx, http.MethodGet, "/credential-report"+of, nil, &reply)
 			return reply.Content, reply.Generated, reply.Generated, err
+		}
+		surveyor.Now = func(ctx context.Context) (time.Time, error) {
+			var reply server.StatusReply
+			err := a.local.call(ctx, http.MethodGet, "/status", nil, &reply)
+			return reply.Time, err
 		}
 		surveyor.Suppressions = func(ctx context.Context) ([]advisor.Suppression, error) {
 			var reply server.SuppressionsReply
