@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/internal/webauthnx"
 )
 
 // MFADevice is an MFA device of any kind, whether or not someone uses it.
@@ -27,6 +28,13 @@ type MFADevice struct {
 	LastStep int64 `json:"lastStep,omitempty"`
 	// Drift is how many steps the device's clock is ahead of ours, as last seen.
 	Drift int64 `json:"drift,omitempty"`
+	// LastUsed is when somebody last signed in, or showed who they are, with it.
+	LastUsed time.Time `json:"lastUsed,omitzero"`
+	// WebAuthn is the credential of a security key, whose index PutSecurityKey keeps.
+	WebAuthn *webauthnx.Credential `json:"webauthn,omitempty"`
+	// Cloned is when a security key was last refused because its counter went back:
+	// there may be a copy of it.
+	Cloned time.Time `json:"cloned,omitzero"`
 	// Certifications are those of a security key: "FIDO" to "L1".
 	Certifications map[string]string `json:"certifications,omitempty"`
 }

@@ -57,7 +57,8 @@ const (
 	PrivateKeys Class = "private-key"
 	// SessionTokens: temporary credentials. Their secret keys are derived, see [Key.Derive].
 	SessionTokens Class = "session-token"
-	// Messages: the encoded messages of DecodeAuthorizationMessage.
+	// Messages: what clients carry for us and bring back: the encoded messages of
+	// DecodeAuthorizationMessage, WebAuthn ceremonies.
 	Messages Class = "authorization-message"
 )
 

@@ -55,7 +55,7 @@ const (
 	PersonState    Kind = 40 // what the console keeps for a person: progress, plans, preferences
 	SignInRules    Kind = 41 // an account's rules for signing in
 	PasskeyIndex   Kind = 42 // the id of a passkey to the MFA device
-	Ceremony       Kind = 43 // a WebAuthn ceremony under way
+	Ceremony       Kind = 43 // a WebAuthn ceremony that was used up
 	OAuthCode      Kind = 44 // an authorization code of aws login, or a sign-in token
 	OAuthGrant     Kind = 45 // a session of aws login, which refreshes credentials
 	RootEmail      Kind = 46 // the e-mail address by which a root user signs in

@@ -51,14 +51,14 @@ func FuzzLogin(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if _, err := rp.FinishLogin(state, fixed(1).Get(options, origin), noon, find); err != nil {
+	if _, err := rp.FinishLogin(state, alice.ID, fixed(1).Get(options, origin), noon, find); err != nil {
 		f.Fatal(err)
 	}
 	seed(f, fixed(2).Get(options, origin), "authenticatorData")
 	f.Fuzz(func(t *testing.T, text string, clientData, data []byte) {
 		for _, response := range [][]byte{[]byte(text), rejoined(text, map[string][]byte{"clientDataJSON": clientData, "authenticatorData": data})} {
 			// The fuzzer has another key.
-			if _, err := rp.FinishLogin(state, response, noon, find); err == nil {
+			if _, err := rp.FinishLogin(state, alice.ID, response, noon, find); err == nil {
 				t.Fatalf("%s is accepted", response)
 			} else if _, refused := errors.AsType[Refusal](err); !refused {
 				t.Fatalf("%v", err)

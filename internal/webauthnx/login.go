@@ -57,16 +57,20 @@ type Login struct {
 	UserVerified bool
 }
 
-// FinishLogin judges the browser's answer (the JSON of the credential's toJSON). find
-// yields the credential with an id, nil if nobody has it. If the ceremony was begun for a
-// person, it has to be theirs; else the answer has to say whose it is, and rightly.
+// FinishLogin judges the browser's answer (the JSON of the credential's toJSON). personID
+// is who signs in now, and has to be for whom the ceremony was begun: nobody, if it is
+// discoverable. find yields the credential with an id, nil if nobody has it. It has to be
+// the person's; in a discoverable login the answer has to say whose it is, and rightly.
 //
 // It refuses with a [Refusal]; other errors are the server's own trouble. [Cloned] is told
 // only to who has the credential's key: it is a reason to warn its owner.
-func (rp *RelyingParty) FinishLogin(state, response []byte, now time.Time, find func(credentialID []byte) (*Owned, error)) (*Login, error) {
+func (rp *RelyingParty) FinishLogin(state, personID, response []byte, now time.Time, find func(credentialID []byte) (*Owned, error)) (*Login, error) {
 	c, err := resume(state, protocol.AssertCeremony, now)
 	if err != nil {
 		return nil, err
+	}
+	if !bytes.Equal(c.Person, personID) {
+		return nil, WrongPerson
 	}
 	answer, err := readAsserted(response)
 	if err != nil {

@@ -40,7 +40,7 @@ var sentences = [...]string{
 	WrongAttestation:  "The security key's statement about itself is not valid. Use another one.",
 	WrongSignature:    "The security key's answer is not valid. Try again.",
 	BackupChanged:     "This security key or passkey is not as it was registered. Sign in another way and register it again.",
-	Cloned:            "There may be a copy of this security key: its counter went back. It is not accepted. Sign in another way, remove it and register a new one.",
+	Cloned:            "There may be a copy of this security key: its counter went back. Try again. If that fails too, sign in another way, remove the key and register a new one.",
 }
 
 func (r Refusal) Error() string { return sentences[r] }

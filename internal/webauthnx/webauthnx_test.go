@@ -83,7 +83,7 @@ func (s *scene) login(k *softkey.Key, verify bool, forge ...func(*softkey.Draft)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return s.rp.FinishLogin(state, k.Get(options, origin, forge...), noon, s.find)
+	return s.rp.FinishLogin(state, alice.ID, k.Get(options, origin, forge...), noon, s.find)
 }
 
 func wants(t *testing.T, what string, err error, want Refusal) {
@@ -152,13 +152,13 @@ func TestPasskeySaysWhoComes(t *testing.T) {
 	if strings.Contains(string(options), "allowCredentials") {
 		t.Errorf("options %s", options)
 	}
-	l, err := s.rp.FinishLogin(state, k.Get(options, origin), noon, s.find)
+	l, err := s.rp.FinishLogin(state, nil, k.Get(options, origin), noon, s.find)
 	if err != nil || !bytes.Equal(l.PersonID, alice.ID) {
 		t.Errorf("%+v, %v", l, err)
 	}
-	_, err = s.rp.FinishLogin(state, k.Get(options, origin, func(d *softkey.Draft) { d.UserHandle = nil }), noon, s.find)
+	_, err = s.rp.FinishLogin(state, nil, k.Get(options, origin, func(d *softkey.Draft) { d.UserHandle = nil }), noon, s.find)
 	wants(t, "without a user handle", err, WrongPerson)
-	_, err = s.rp.FinishLogin(state, k.Get(options, origin, func(d *softkey.Draft) { d.Flags &^= softkey.UserVerified }), noon, s.find)
+	_, err = s.rp.FinishLogin(state, nil, k.Get(options, origin, func(d *softkey.Draft) { d.Flags &^= softkey.UserVerified }), noon, s.find)
 	wants(t, "unverified", err, NotVerified)
 }
 
@@ -249,7 +249,7 @@ func TestT269_ChallengeOfAnotherCeremony(t *testing.T) {
 	s.keep(k)
 	first, _, _ := s.rp.BeginLogin(alice.ID, s.kept, false, noon, rand.Reader)
 	_, second, _ := s.rp.BeginLogin(alice.ID, s.kept, false, noon, rand.Reader)
-	_, err := s.rp.FinishLogin(second, k.Get(first, origin), noon, s.find)
+	_, err := s.rp.FinishLogin(second, alice.ID, k.Get(first, origin), noon, s.find)
 	wants(t, "of another sign-in", err, WrongChallenge)
 	created, _, _ := s.rp.BeginRegistration(alice, RegistrationOptions{}, noon, rand.Reader)
 	_, state, _ := s.rp.BeginRegistration(alice, RegistrationOptions{}, noon, rand.Reader)
@@ -292,13 +292,13 @@ func TestT269_ACeremonyEnds(t *testing.T) {
 	}
 	s.kept = []*Credential{c}
 	options, state, _ = s.rp.BeginLogin(alice.ID, s.kept, false, noon, rand.Reader)
-	_, err = s.rp.FinishLogin(state, k.Get(options, origin), noon.Add(Lifetime), s.find)
+	_, err = s.rp.FinishLogin(state, alice.ID, k.Get(options, origin), noon.Add(Lifetime), s.find)
 	wants(t, "after five minutes", err, Expired)
-	if _, err := s.rp.FinishLogin(state, k.Get(options, origin), noon.Add(Lifetime-time.Second), s.find); err != nil {
+	if _, err := s.rp.FinishLogin(state, alice.ID, k.Get(options, origin), noon.Add(Lifetime-time.Second), s.find); err != nil {
 		t.Error(err)
 	}
 	for _, broken := range []string{"", "{}", "null", `{"t":"webauthn.get","e":"2099-01-01T00:00:00Z"}`} {
-		if _, err := s.rp.FinishLogin([]byte(broken), k.Get(options, origin), noon, s.find); err == nil {
+		if _, err := s.rp.FinishLogin([]byte(broken), alice.ID, k.Get(options, origin), noon, s.find); err == nil {
 			t.Errorf("ceremony %q", broken)
 		} else if _, refused := errors.AsType[Refusal](err); refused {
 			t.Errorf("ceremony %q is our own trouble: %v", broken, err)
@@ -343,7 +343,7 @@ func TestT272_TypesAndDuplicates(t *testing.T) {
 	_, err = s.register(softkey.New(ES256), false, claim("type", "webauthn.get"))
 	wants(t, "get as create", err, WrongCeremony)
 	options, state, _ := s.rp.BeginRegistration(alice, RegistrationOptions{}, noon, rand.Reader)
-	_, err = s.rp.FinishLogin(state, k.Get(options, origin), noon, s.find)
+	_, err = s.rp.FinishLogin(state, alice.ID, k.Get(options, origin), noon, s.find)
 	wants(t, "a registration finished as sign-in", err, WrongCeremony)
 	options, state, _ = s.rp.BeginLogin(alice.ID, s.kept, false, noon, rand.Reader)
 	_, err = s.rp.FinishRegistration(state, alice.ID, softkey.New(ES256).Create(options, origin), noon, nobody)
@@ -388,7 +388,7 @@ func TestT272_TheAnswerItself(t *testing.T) {
 	options, state, _ := s.rp.BeginLogin(alice.ID, s.kept, false, noon, rand.Reader)
 	right := string(k.Get(options, origin))
 	answer := func(text string) error {
-		_, err := s.rp.FinishLogin(state, []byte(text), noon, s.find)
+		_, err := s.rp.FinishLogin(state, alice.ID, []byte(text), noon, s.find)
 		return err
 	}
 	for what, text := range map[string]string{
@@ -494,8 +494,15 @@ func TestT275_SomebodyElses(t *testing.T) {
 	_, err = s.login(k, false, func(d *softkey.Draft) { d.UserHandle = []byte("AIDABOB") })
 	wants(t, "alice's key with bob's handle", err, WrongPerson)
 	options, state, _ := s.rp.BeginDiscoverableLogin(noon, rand.Reader)
-	_, err = s.rp.FinishLogin(state, k.Get(options, origin, func(d *softkey.Draft) { d.UserHandle = []byte("AIDABOB") }), noon, s.find)
+	_, err = s.rp.FinishLogin(state, nil, k.Get(options, origin, func(d *softkey.Draft) { d.UserHandle = []byte("AIDABOB") }), noon, s.find)
 	wants(t, "a passkey that says bob", err, WrongPerson)
+	_, err = s.rp.FinishLogin(state, alice.ID, k.Get(options, origin), noon, s.find)
+	wants(t, "a ceremony for anybody, finished as alice's second factor", err, WrongPerson)
+	options, state, _ = s.rp.BeginLogin(alice.ID, s.kept, false, noon, rand.Reader)
+	for _, other := range [][]byte{nil, []byte("AIDABOB")} {
+		_, err = s.rp.FinishLogin(state, other, k.Get(options, origin), noon, s.find)
+		wants(t, "alice's ceremony, finished by "+string(other), err, WrongPerson)
+	}
 	if _, err = s.login(k, false, func(d *softkey.Draft) { d.UserHandle = nil }); err != nil {
 		t.Errorf("keys that remember nobody are fine for a known person: %v", err)
 	}
@@ -521,7 +528,7 @@ func TestT275_SomebodyElses(t *testing.T) {
 		t.Errorf("our own trouble is %v", err)
 	}
 	options, state, _ = s.rp.BeginLogin(alice.ID, s.kept, false, noon, rand.Reader)
-	if _, err = s.rp.FinishLogin(state, k.Get(options, origin), noon, func([]byte) (*Owned, error) { return nil, trouble }); err != trouble {
+	if _, err = s.rp.FinishLogin(state, alice.ID, k.Get(options, origin), noon, func([]byte) (*Owned, error) { return nil, trouble }); err != trouble {
 		t.Errorf("our own trouble is %v", err)
 	}
 }
@@ -787,7 +794,7 @@ func TestVectorsOfTheStandard(t *testing.T) {
 			t.Errorf("%s: %v", v.Section, err)
 			continue
 		}
-		_, err = rp.FinishLogin(state(protocol.AssertCeremony, v.Get), answer(v.ID, map[string]any{
+		_, err = rp.FinishLogin(state(protocol.AssertCeremony, v.Get), alice.ID, answer(v.ID, map[string]any{
 			"clientDataJSON": text(v.Get.ClientDataJSON), "authenticatorData": text(v.Get.AuthenticatorData), "signature": text(v.Get.Signature),
 		}), noon.Add(-time.Minute), func([]byte) (*Owned, error) { return &Owned{alice.ID, c}, nil })
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/internal/webauthnx"
 	"github.com/lanyard-iam/lanyard/mfa"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/store"
@@ -226,15 +227,24 @@ func (w *world) securityKey(user, name string) (serial string) {
 	if user != rootName {
 		path, owner = "u2f/user/"+user+"/", w.record(user).ID
 	}
-	d := &identity.MFADevice{Account: ours, Path: path, Name: name, Created: second(w.now), Owner: owner, Enabled: second(w.now), Certifications: map[string]string{"FIDO": "L1"}}
+	d := &identity.MFADevice{
+		Account: ours, Path: path, Name: name, Created: second(w.now), Owner: owner, Enabled: second(w.now), Certifications: map[string]string{"FIDO": "L1"},
+		WebAuthn: &webauthnx.Credential{ID: []byte("credential of " + path + name)},
+	}
+	w.putSecurityKey(person{root: user == rootName, name: user}, d)
+	return d.Serial("aws")
+}
+
+// putSecurityKey does what registering a key does to the records.
+func (w *world) putSecurityKey(who person, d *identity.MFADevice) {
+	w.t.Helper()
 	w.must(w.asOwner(ours, func(c *service.Call) error {
-		if err := identity.MFADevices.Put(c.Tx, d, string(ours), d.Key()); err != nil {
+		if err := identity.PutSecurityKey(c.Tx, d); err != nil {
 			return err
 		}
 		if err := count(c, securityKeysCount, 1); err != nil {
 			return err
 		}
-		who := person{root: user == rootName, name: user}
 		if err := who.editDevices(c, func(list []identity.EnabledDevice) []identity.EnabledDevice {
 			return append(list, identity.EnabledDevice{Serial: d.Key(), Enabled: d.Enabled})
 		}); err != nil {
@@ -242,7 +252,6 @@ func (w *world) securityKey(user, name string) (serial string) {
 		}
 		return count(c, devicesInUseCount, 1)
 	}))
-	return d.Serial("aws")
 }
 
 // A security key is listed beside the other devices and can be taken from its user,
@@ -304,6 +313,12 @@ func TestSecurityKey(t *testing.T) {
 	w.consistent(t)
 	refused(w.root(), w.iam.GetMFADevice, get, "NoSuchEntity", "MFADevice with serial number "+keyARN+" doesn't exist.")
 	refused(w.root(), w.iam.EnableMFADevice, codes("alice"), "NoSuchEntity", none)
+	w.view(func(r store.Reader) error {
+		if _, err := identity.SecurityKeyByCredential(r, []byte("credential of u2f/user/alice/default-R1234")); err != store.ErrNotFound {
+			t.Errorf("one still finds the key: %v", err)
+		}
+		return nil
+	})
 	do(w.root(), w.iam.DeactivateMFADevice, &iam.DeactivateMFADeviceInput{SerialNumber: &phone.serial, UserName: aws.String("alice")})
 	do(w.root(), w.iam.DeleteVirtualMFADevice, &iam.DeleteVirtualMFADeviceInput{SerialNumber: &phone.serial})
 	w.must(w.asOwner(ours, func(c *service.Call) error {

@@ -538,6 +538,12 @@ func (i *inventory) check() {
 			n.HardwareTokens++
 		default:
 			n.SecurityKeys++
+			if d.Owner == "" {
+				i.t.Errorf("security key %s belongs to nobody", d.Key())
+			}
+		}
+		if d.WebAuthn != nil {
+			i.want["passkey "+identity.PasskeyKey(d.WebAuthn.ID)] = d.Key()
 		}
 		if key.Last() != d.Key() {
 			i.t.Errorf("device %s is under the key %q", d.Key(), key.Parts())
@@ -547,6 +553,11 @@ func (i *inventory) check() {
 			i.have["device "+key.Last()] = fmt.Sprint(d.Owner, d.Enabled)
 		}
 	}, i.account)
+	scan(i, identity.Passkeys, func(key store.Key, p *identity.Passkey) {
+		if string(p.Account) == i.account {
+			i.have["passkey "+key.Last()] = p.Device
+		}
+	})
 	scan(i, identity.Aliases, func(key store.Key, a *identity.Alias) {
 		if string(a.Account) == i.account {
 			i.have["alias "+key.Last()] = ""

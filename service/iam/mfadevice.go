@@ -139,7 +139,7 @@ func (s *Service) DeactivateMFADevice(c *service.Call, in *iam.DeactivateMFADevi
 // release makes a device one that nobody uses.
 func release(c *service.Call, d *identity.MFADevice) error {
 	if d.Kind() == identity.SecurityKey {
-		identity.MFADevices.Delete(c.Tx, c.Account(), d.Key())
+		identity.DeleteSecurityKey(c.Tx, d)
 		return count(c, securityKeysCount, -1)
 	}
 	return identity.MFADevices.Edit(c.Tx, func(d *identity.MFADevice) error {

@@ -9,7 +9,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/internal/webauthnx"
 	"github.com/lanyard-iam/lanyard/mfa"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/store"
@@ -40,6 +42,7 @@ func TestAnySequenceOfOperationsKeepsTheAccountConsistent(t *testing.T) {
 			"profile":  m.profile,
 			"provider": m.provider,
 			"token":    m.token,
+			"key":      m.securityKey,
 			"trust":    m.trust,
 			"member":   m.member,
 			"linked":   m.linked,
@@ -272,6 +275,31 @@ func (m *machine) token(t *rapid.T) {
 	default:
 		owner(func(c *service.Call) error { return s.RemoveToken(c, serial) })
 	}
+}
+
+// securityKey registers a security key, or takes one from its user, who may have another
+// name by now.
+func (m *machine) securityKey(t *rapid.T) {
+	name := m.name(t)
+	serial := "u2f/user/a/" + rapid.SampledFrom([]string{"key-1", "key-2"}).Draw(t, "serial")
+	var owner string
+	taken := false
+	m.w.view(func(r store.Reader) error {
+		if u, err := identity.FindUser(r, ours, *name); err == nil && len(u.MFA) < 8 {
+			owner = u.ID
+		}
+		taken = identity.MFADevices.Has(r, string(ours), serial)
+		return nil
+	})
+	if owner != "" && !taken {
+		m.w.putSecurityKey(person{name: *name}, &identity.MFADevice{
+			Account: ours, Path: "u2f/user/a/", Name: strings.TrimPrefix(serial, "u2f/user/a/"), Owner: owner, Enabled: second(m.w.now),
+			WebAuthn: &webauthnx.Credential{ID: []byte(serial)},
+		})
+		return
+	}
+	_, err := try(m.root, m.w.iam.DeactivateMFADevice, &iam.DeactivateMFADeviceInput{UserName: name, SerialNumber: aws.String(identity.SerialOf(arn.Scope{Partition: "aws", Account: ours}, serial))})
+	m.took(t, err)
 }
 
 func (m *machine) trust(t *rapid.T) {
