@@ -39,10 +39,6 @@ import (
 //	POST /tokens       TokensRequest → TokensReply: import hardware tokens
 //	DELETE /tokens     TokensRequest → TokensReply
 //	GET  /why?id=…     WhyReply of one request, or of the last denial without id
-//	GET  /credential-report  CredentialReportReply, of ?account=…
-//	GET  /suppressions       SuppressionsReply, of ?account=…
-//	POST /suppressions       SuppressRequest → SuppressionsReply
-//	DELETE /suppressions     SuppressRequest → SuppressionsReply
 //
 // It is an interface between the lanyard command and the server of one release,
 // not a contract.
@@ -303,10 +299,6 @@ func (s *Server) localHandler() http.Handler {
 	mux.HandleFunc("GET /tokens", s.serveTokens)
 	mux.HandleFunc("POST /tokens", s.serveImportTokens)
 	mux.HandleFunc("DELETE /tokens", s.serveRemoveTokens)
-	mux.HandleFunc("GET /credential-report", s.serveCredentialReport)
-	mux.HandleFunc("GET /suppressions", s.serveSuppressions)
-	mux.HandleFunc("POST /suppressions", s.serveSuppress)
-	mux.HandleFunc("DELETE /suppressions", s.serveUnsuppress)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := r.Context().Value(peerKey{}).(peer)
 		if !ok || p.err != nil || (p.uid != uint32(os.Getuid()) && p.uid != 0) {

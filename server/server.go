@@ -241,7 +241,7 @@ func (s *Server) sets() []service.Set {
 			Managed:  s.managed,
 		}).Operations(),
 		cloudtrail.New(s.trail).Operations(),
-		lanyard.New(lanyard.Config{Trail: s.trail}).Operations(),
+		lanyard.New(lanyard.Config{Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport}).Operations(),
 	}
 }
 

@@ -91,7 +91,7 @@ func (s *Surveyor) read(ctx context.Context, all bool) (*advisor.Facts, error) {
 		return nil, fmt.Errorf("read the trail: %w", err)
 	}
 	if s.Suppressions == nil {
-		f.Notes = append(f.Notes, "suppressions are known on the server's host only")
+		f.Notes = append(f.Notes, "suppressions are not known")
 	} else if f.Suppressions, err = s.Suppressions(ctx); err != nil {
 		return nil, fmt.Errorf("read the suppressions: %w", err)
 	}

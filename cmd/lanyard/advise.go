@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -16,6 +16,7 @@ import (
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/policy"
 	"github.com/lanyard-iam/lanyard/server"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/survey"
 )
 
@@ -105,29 +106,21 @@ func (s *surveyed) read(ctx context.Context) (*advisor.Facts, error) {
 	return facts, nil
 }
 
-// surveyor reads the account, with what only the owner's socket tells if there is one.
+// surveyor reads the account, with our own service if it is there.
 func (s *surveyed) surveyor(ctx context.Context) (*survey.Surveyor, error) {
 	a, err := s.connectAPI(ctx, s.account, s.endpoint)
 	if err != nil {
 		return nil, err
 	}
 	surveyor := &survey.Surveyor{IAM: a.iam, CloudTrail: a.trail, Account: string(a.account), Partition: string(a.partition)}
+	if a.lanyard != nil {
+		surveyor.Ours(a.lanyard)
+	}
 	if a.local != nil {
-		of := "?account=" + url.QueryEscape(string(a.account))
-		surveyor.Report = func(ctx context.Context) (string, time.Time, time.Time, error) {
-			var reply server.CredentialReportReply
-			err := a.local.call(ctx, http.MethodGet, "/credential-report"+of, nil, &reply)
-			return reply.Content, reply.Generated, reply.Generated, err
-		}
 		surveyor.Now = func(ctx context.Context) (time.Time, error) {
 			var reply server.StatusReply
 			err := a.local.call(ctx, http.MethodGet, "/status", nil, &reply)
 			return reply.Time, err
-		}
-		surveyor.Suppressions = func(ctx context.Context) ([]advisor.Suppression, error) {
-			var reply server.SuppressionsReply
-			err := a.local.call(ctx, http.MethodGet, "/suppressions"+of, nil, &reply)
-			return reply.Suppressions, err
 		}
 	}
 	return surveyor, nil
@@ -223,14 +216,14 @@ first: a key that is deleted is gone. Exit code 1: there is no such finding.`,
 
 func newAdviseSuppress() *cobra.Command {
 	var (
-		p             place
+		s             surveyed
 		reason, until string
 	)
 	cmd := &cobra.Command{
 		Use:   "suppress ID ARN",
 		Short: "Accept a finding for a time",
 		Long: `Accept a finding for a time, of a year at most. It is shown apart from then on,
-with the reason and your login name, takes nothing from the score and does not
+with the reason and your name, takes nothing from the score and does not
 fail --fail-on. It is on the trail. A date means the end of that day in UTC.`,
 		Example: `  lanyard advise suppress KEY-01 arn:aws:iam::111122223333:user/scanner \
       --reason "the vendor rotates it in December" --until 2026-12-31`,
@@ -246,18 +239,26 @@ fail --fail-on. It is on the trail. A date means the end of that day in UTC.`,
 			if err != nil {
 				return usageError("--until is a date such as 2026-12-31, or a time such as 2026-12-31T12:00:00Z")
 			}
-			return changeSuppression(cmd, &p, http.MethodPost, server.SuppressRequest{ID: args[0], ARN: args[1], Reason: reason, Until: end})
+			client, err := s.ownService(cmd.Context(), args[1])
+			if err != nil {
+				return err
+			}
+			out, err := lanyard.Call[lanyard.PutSuppressionOutput](cmd.Context(), client, &lanyard.PutSuppressionInput{FindingId: &args[0], Arn: &args[1], Reason: &reason, Until: &end})
+			if err != nil {
+				return &failure{code: exitCode(err), err: err}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\tsuppressed until %s\n", args[0], policy.Printable(args[1]), out.Suppression.Until.UTC().Format(time.RFC3339))
+			return nil
 		},
 	}
-	p.dataFlag(cmd)
-	p.socketFlag(cmd)
+	s.flags(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why it is accepted")
 	cmd.Flags().StringVar(&until, "until", "", "`date` on which it ends")
 	return cmd
 }
 
 func newAdviseUnsuppress() *cobra.Command {
-	var p place
+	var s surveyed
 	cmd := &cobra.Command{
 		Use:     "unsuppress ID ARN",
 		Short:   "Accept a finding no longer",
@@ -265,29 +266,32 @@ func newAdviseUnsuppress() *cobra.Command {
 		Example: `  lanyard advise unsuppress KEY-01 arn:aws:iam::111122223333:user/scanner`,
 		Args:    findingArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeSuppression(cmd, &p, http.MethodDelete, server.SuppressRequest{ID: args[0], ARN: args[1]})
+			client, err := s.ownService(cmd.Context(), args[1])
+			if err != nil {
+				return err
+			}
+			if _, err := lanyard.Call[lanyard.DeleteSuppressionOutput](cmd.Context(), client, &lanyard.DeleteSuppressionInput{FindingId: &args[0], Arn: &args[1]}); err != nil {
+				return &failure{code: exitCode(err), err: err}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\tsuppressed no longer\n", args[0], policy.Printable(args[1]))
+			return nil
 		},
 	}
-	p.dataFlag(cmd)
-	p.socketFlag(cmd)
+	s.flags(cmd)
 	return cmd
 }
 
-func changeSuppression(cmd *cobra.Command, p *place, method string, request server.SuppressRequest) error {
-	running, err := p.connect()
+// ownService reaches our own service in the account of an ARN.
+func (s *surveyed) ownService(ctx context.Context, entity string) (*lanyard.Client, error) {
+	if s.account == "" {
+		s.account = strings.SplitN(entity+":::::", ":", 6)[4]
+	}
+	a, err := s.connectAPI(ctx, s.account, s.endpoint)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var reply server.SuppressionsReply
-	if err := running.call(cmd.Context(), method, "/suppressions", request, &reply); err != nil {
-		return err
+	if a.lanyard == nil {
+		return nil, &failure{code: exitService, err: errors.New("suppressions are not to be had there, or lanyard:ListSuppressions is not allowed")}
 	}
-	for _, s := range reply.Suppressions {
-		did := "suppressed until " + s.Until.UTC().Format(time.RFC3339)
-		if method == http.MethodDelete {
-			did = "suppressed no longer"
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\t%s\n", s.ID, policy.Printable(s.ARN), did)
-	}
-	return nil
+	return a.lanyard, nil
 }

@@ -18,12 +18,16 @@ import (
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/server"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
+	"github.com/lanyard-iam/lanyard/sigv4"
 )
 
 // api is a server's public API, as a command calls it.
 type api struct {
-	iam       *iam.Client
-	trail     *cloudtrail.Client
+	iam   *iam.Client
+	trail *cloudtrail.Client
+	// lanyard is our own service, nil where another system answers.
+	lanyard   *lanyard.Client
 	account   arn.AccountID
 	partition arn.Partition
 	// accounts are all accounts of the server, nil if it is not told.
@@ -66,11 +70,12 @@ func (p *place) connectAPI(ctx context.Context, account, endpoint string) (*api,
 		}, nil
 	})
 	cached := aws.NewCredentialsCache(owner, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 5 * time.Minute })
-	if _, err := cached.Retrieve(ctx); err != nil {
+	held, err := cached.Retrieve(ctx)
+	if err != nil {
 		return nil, err
 	}
 	config := aws.Config{Region: status.Region, Credentials: cached, BaseEndpoint: &status.URL, HTTPClient: client}
-	a.iam, a.trail = iam.NewFromConfig(config), cloudtrail.NewFromConfig(config)
+	a.iam, a.trail, a.lanyard = iam.NewFromConfig(config), cloudtrail.NewFromConfig(config), ownClient(&config, held)
 	return a, nil
 }
 
@@ -83,8 +88,9 @@ func connectRemote(ctx context.Context, client aws.HTTPClient, account, endpoint
 	if region == "" {
 		region = "us-east-1"
 	}
+	held := aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: os.Getenv("AWS_SESSION_TOKEN")}
 	config := aws.Config{Region: region, BaseEndpoint: &endpoint, HTTPClient: client, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: os.Getenv("AWS_SESSION_TOKEN")}, nil
+		return held, nil
 	})}
 	who, err := sts.NewFromConfig(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
@@ -94,7 +100,20 @@ func connectRemote(ctx context.Context, client aws.HTTPClient, account, endpoint
 	if account != "" && account != *who.Account {
 		return nil, usageError("--account %s: the credentials are of account %s", account, *who.Account)
 	}
+	own := ownClient(&config, held)
+	if _, err := lanyard.Call[lanyard.ListSuppressionsOutput](ctx, own, &lanyard.ListSuppressionsInput{MaxItems: aws.Int32(1)}); err == nil {
+		a.lanyard = own
+	}
 	return a, nil
+}
+
+// ownClient calls our own service with the credentials held, which are good for longer
+// than a command takes.
+func ownClient(config *aws.Config, held aws.Credentials) *lanyard.Client {
+	return &lanyard.Client{
+		URL: *config.BaseEndpoint, Region: config.Region, HTTP: config.HTTPClient, Now: time.Now,
+		Credentials: sigv4.Credentials{AccessKeyID: held.AccessKeyID, SecretAccessKey: held.SecretAccessKey, SessionToken: held.SessionToken},
+	}
 }
 
 // httpClient trusts what AWS_CA_BUNDLE names, as the SDKs do.

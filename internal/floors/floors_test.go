@@ -30,10 +30,11 @@ var floors = [][]string{
 	{"authz"},
 	{"service"},
 	{"service/..."},
+	{"survey"},
 	{"endpoint", "console"},
 	{"test/browser"},
 	{"server"},
-	{"lanyardtest", "transfer", "respond", "scan", "survey"},
+	{"lanyardtest", "transfer", "respond", "scan"},
 	{"cmd/...", "internal/docgen", "internal/floors", "test/..."},
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -171,7 +172,7 @@ func makeReport(c *service.Call) (*madeReport, error) {
 		return nil, err
 	}
 	text := &counted{w: zip}
-	if err := writeCredentials(c, text); err != nil {
+	if _, err := writeCredentials(c, text, "", math.MaxInt); err != nil {
 		return nil, err
 	}
 	if err := zip.Close(); err != nil {
@@ -278,32 +279,45 @@ const (
 // the quotas were raised can there be more.
 const reportedEach = 2
 
-// WriteCredentialReport writes a report of this moment, which is not kept: for the owner
-// of the host, who need not wait until the last one expires.
-func (s *Service) WriteCredentialReport(c *service.Call, w io.Writer) error {
-	return writeCredentials(c, w)
+// WriteCredentialReport writes a piece of a report of this moment, which is not kept: the
+// heading, root if after is "", and at most limit users behind that cursor. It returns the
+// cursor of the next piece, or "".
+func (s *Service) WriteCredentialReport(c *service.Call, w io.Writer, after string, limit int) (next string, err error) {
+	return writeCredentials(c, w, after, limit)
 }
 
 // writeCredentials writes the report: the root user, then the users by name.
-func writeCredentials(c *service.Call, w io.Writer) error {
+func writeCredentials(c *service.Call, w io.Writer, after string, limit int) (next string, err error) {
 	account, err := identity.Accounts.Get(c.Reader, c.Account())
 	if err != nil {
-		return err
+		return "", err
 	}
 	rules, err := passwordPolicyOf(c)
 	if err != nil {
-		return err
+		return "", err
 	}
 	lines := csv.NewWriter(w)
 	if err := lines.Write(credentialColumns); err != nil {
-		return err
+		return "", err
 	}
 	row := &credentialRow{c: c, rules: rules}
-	if err := lines.Write(row.root(account)); err != nil {
-		return err
+	if after == "" {
+		if err := lines.Write(row.root(account)); err != nil {
+			return "", err
+		}
 	}
-	var failed error
-	err = identity.Users.Scan(c.Reader, "", func(_ store.Key, u *identity.User) bool {
+	var (
+		failed  error
+		last    store.Key
+		written int
+	)
+	err = identity.Users.Scan(c.Reader, after, func(key store.Key, u *identity.User) bool {
+		if written == limit {
+			next = identity.Users.Cursor(last, c.Account())
+			return false
+		}
+		last = key
+		written++
 		var fields []string
 		if fields, failed = row.user(u); failed == nil {
 			failed = lines.Write(fields)
@@ -311,10 +325,10 @@ func writeCredentials(c *service.Call, w io.Writer) error {
 		return failed == nil
 	}, c.Account())
 	if err := cmp.Or(failed, err); err != nil {
-		return err
+		return "", err
 	}
 	lines.Flush()
-	return lines.Error()
+	return next, lines.Error()
 }
 
 // credentialRow makes the lines of a report, in one slice.

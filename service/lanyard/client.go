@@ -42,30 +42,58 @@ func Call[O any](ctx context.Context, c *Client, in any) (*O, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+"/", bytes.NewReader(body))
+	now := c.Now()
+	answer, text, err := c.send(ctx, name, body, now)
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	r.Header.Set("X-Amz-Target", Target+"."+name)
-	signer := sigv4.Signer{Credentials: c.Credentials, Region: c.Region, Service: SigningName}
-	if err := signer.SignHeader(r, body, c.Now()); err != nil {
-		return nil, err
-	}
-	answer, err := c.HTTP.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, protocol.MaxBody))
-	if err != nil {
-		return nil, fmt.Errorf("read the answer to %s: %w", name, err)
+	if skew, wrong := skewed(answer, now); wrong {
+		if answer, text, err = c.send(ctx, name, body, c.Now().Add(skew)); err != nil {
+			return nil, err
+		}
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, failure(answer, text)
 	}
 	out := new(O)
 	return out, protocol.DecodeJSON(text, out)
+}
+
+func (c *Client) send(ctx context.Context, name string, body []byte, at time.Time) (*http.Response, []byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+"/", bytes.NewReader(body))
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("X-Amz-Target", Target+"."+name)
+	signer := sigv4.Signer{Credentials: c.Credentials, Region: c.Region, Service: SigningName}
+	if err := signer.SignHeader(r, body, at); err != nil {
+		return nil, nil, err
+	}
+	answer, err := c.HTTP.Do(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, protocol.MaxBody))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the answer to %s: %w", name, err)
+	}
+	return answer, text, nil
+}
+
+// maxSkew is how far the clocks may be apart before a refusal is thought to be for that.
+const maxSkew = 4 * time.Minute
+
+// skewed tells whether a refused request was signed at another time than the server's, as
+// the SDKs do, and how far off it was.
+func skewed(answer *http.Response, at time.Time) (time.Duration, bool) {
+	theirs, err := http.ParseTime(answer.Header.Get("Date"))
+	if err != nil || answer.StatusCode == http.StatusOK {
+		return 0, false
+	}
+	skew := theirs.Sub(at)
+	return skew, skew.Abs() > maxSkew
 }
 
 // Failure is an answer that refuses.

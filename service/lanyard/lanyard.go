@@ -12,6 +12,7 @@ package lanyard
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/lanyard-iam/lanyard/audit"
@@ -27,6 +28,10 @@ const (
 // Config is what the operations work with. All fields must be set.
 type Config struct {
 	Trail *audit.Trail
+	// CredentialReport writes a piece of the account's credential report: the heading and
+	// the users behind a cursor ("" is from root on), limit at most. It returns the cursor
+	// of the next piece, or "".
+	CredentialReport func(c *service.Call, w io.Writer, after string, limit int) (string, error)
 }
 
 // Service is the service. It is safe for concurrent use.
@@ -47,6 +52,11 @@ func (s *Service) Operations() service.Set {
 			service.Op("GetDecision", service.Read, s.GetDecision, account,
 				service.AsksFor[GetDecisionInput]("sts:DecodeAuthorizationMessage"),
 				service.Before(s.syncTrail)),
+			service.Op("GetFreshCredentialReport", service.Read, s.GetFreshCredentialReport, account,
+				service.AsksFor[GetFreshCredentialReportInput]("iam:GetCredentialReport")),
+			service.Op("ListSuppressions", service.Read, s.ListSuppressions, account),
+			service.Op("PutSuppression", service.Write, s.PutSuppression, account),
+			service.Op("DeleteSuppression", service.Write, s.DeleteSuppression, account),
 			service.Op("GetState", service.Read, s.GetState, nil),
 			service.Op("ListStates", service.Read, s.ListStates, nil),
 			service.Op("PutState", service.Write, s.PutState, nil),

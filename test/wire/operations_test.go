@@ -459,6 +459,16 @@ var samples = map[string]sample{
 		_, nobody := w.caller()
 		return []string{"RequestId", w.iam(nobody, "ListUsers").header.Get("X-Amzn-Requestid")}
 	},
+	"lanyard:GetFreshCredentialReport": nothing,
+	"lanyard:ListSuppressions":         nothing,
+	"lanyard:PutSuppression": func(w *world, _ string) []string {
+		return []string{"FindingId", "ROOT-01", "Arn", "arn:aws:iam::" + w.lanyard.Account + ":root", "Reason", "soon", "Until", fmt.Sprintf("json:%d", w.now().Add(time.Hour).Unix())}
+	},
+	"lanyard:DeleteSuppression": func(w *world, _ string) []string {
+		finding := []string{"FindingId", "ROOT-02", "Arn", "arn:aws:iam::" + w.lanyard.Account + ":root"}
+		w.ok(w.own(w.admin, "PutSuppression", append(finding, "Reason", "soon", "Until", fmt.Sprintf("json:%d", w.now().Add(time.Hour).Unix()))...))
+		return finding
+	},
 	"lanyard:GetState":    func(*world, string) []string { return []string{"Name", "plan/none"} },
 	"lanyard:ListStates":  nothing,
 	"lanyard:PutState":    func(*world, string) []string { return []string{"Name", "plan/a", "Value", "{}"} },

@@ -1,0 +1,72 @@
+package survey
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/advisor"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
+)
+
+// Ours has the surveyor take from our own service what AWS's API does not have: a
+// credential report of this moment, and the suppressions.
+func (s *Surveyor) Ours(client *lanyard.Client) {
+	s.Report = func(ctx context.Context) (string, time.Time, time.Time, error) {
+		text, at, err := freshReport(ctx, client)
+		return text, at, at, err
+	}
+	s.Now = func(context.Context) (time.Time, error) { return client.Now(), nil }
+	s.Suppressions = func(ctx context.Context) ([]advisor.Suppression, error) { return Suppressions(ctx, client) }
+}
+
+// freshReport joins the pieces of a credential report, under the first heading. Its moment
+// is that of the first piece.
+func freshReport(ctx context.Context, client *lanyard.Client) (string, time.Time, error) {
+	var (
+		text strings.Builder
+		at   time.Time
+	)
+	for in := (&lanyard.GetFreshCredentialReportInput{}); ; {
+		out, err := lanyard.Call[lanyard.GetFreshCredentialReportOutput](ctx, client, in)
+		if err != nil {
+			return "", time.Time{}, err
+		}
+		piece := *out.Content
+		if in.Marker == nil {
+			at = *out.GeneratedTime
+		} else {
+			_, piece, _ = strings.Cut(piece, "\n")
+		}
+		if text.Len()+len(piece) > maxReportBytes {
+			return "", time.Time{}, fmt.Errorf("it has more than %d bytes", maxReportBytes)
+		}
+		text.WriteString(piece)
+		if in.Marker = out.Marker; in.Marker == nil {
+			return text.String(), at, nil
+		}
+	}
+}
+
+// maxSuppressionPages bounds what is read of them: an account can have 10,000.
+const maxSuppressionPages = 200
+
+// Suppressions are the findings of the client's account that somebody accepted.
+func Suppressions(ctx context.Context, client *lanyard.Client) ([]advisor.Suppression, error) {
+	list := []advisor.Suppression{}
+	in := &lanyard.ListSuppressionsInput{}
+	for range maxSuppressionPages {
+		out, err := lanyard.Call[lanyard.ListSuppressionsOutput](ctx, client, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range out.Suppressions {
+			list = append(list, advisor.Suppression{ID: *s.FindingId, ARN: *s.Arn, Reason: *s.Reason, By: *s.By, At: *s.Created, Until: *s.Until})
+		}
+		if in.Marker = out.Marker; in.Marker == nil {
+			break
+		}
+	}
+	return list, nil
+}
