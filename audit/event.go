@@ -113,6 +113,9 @@ type UserIdentity struct {
 	UserName    string          `json:"userName,omitempty"`
 	InvokedBy   string          `json:"invokedBy,omitempty"`
 	Session     *SessionContext `json:"sessionContext,omitempty"`
+	// NoAccessKey writes an empty accessKeyId, as AWS does of root and of failures at the
+	// sign-in page.
+	NoAccessKey bool `json:"-"`
 }
 
 // SessionContext is userIdentity.sessionContext, present for temporary credentials.
@@ -159,6 +162,16 @@ func (e *Event) SetError(err error, code, message string) {
 	if isDenial(code) {
 		e.request, e.references = nil, nil
 	}
+}
+
+// SetSignIn records how an event of the sign-in page came out, as AWS does: in the words
+// {"ConsoleLogin":"Success"}, with a sentence and no error code for a failure.
+func (e *Event) SetSignIn(failure string) {
+	outcome := "Success"
+	if failure != "" {
+		outcome, e.ErrorMessage = "Failure", failure
+	}
+	e.response = append(appendText([]byte{'{'}, e.Name, maxName), `:"`+outcome+`"}`...)
 }
 
 // isDenial tells whether an error code says that a permission is lacking. JSON services

@@ -148,6 +148,9 @@ func (u *UserIdentity) append(dst []byte) []byte {
 	dst = optional(dst, `,"arn":`, u.ARN, maxName)
 	dst = optional(dst, `,"accountId":`, u.AccountID, maxName)
 	dst = optional(dst, `,"accessKeyId":`, u.AccessKeyID, maxName)
+	if u.NoAccessKey {
+		dst = append(dst, `,"accessKeyId":""`...)
+	}
 	dst = optional(dst, `,"userName":`, u.UserName, maxName)
 	if s := u.Session; s != nil {
 		dst = append(dst, `,"sessionContext":{`...)

@@ -23,6 +23,7 @@ const (
 type MFAError struct {
 	Message string
 	Counted bool
+	Until   time.Time // when the person has to wait
 }
 
 func (e *MFAError) Error() string { return e.Message }
@@ -73,27 +74,71 @@ func (m *MFA) CheckPair(tx store.Tx, device *identity.MFADevice, personID, code1
 	})
 }
 
+// CheckOwn verifies a code of any device of a person that shows codes, and uses it up. It
+// counts as one attempt however many devices there are. It returns the key of the device.
+func (m *MFA) CheckOwn(tx store.Tx, p *identity.Person, code string, now time.Time, refusal string) (key string, err error) {
+	err = m.guard(tx, p.ID(), now, refusal, func() (bool, error) {
+		for _, enabled := range p.Devices() {
+			device, err := identity.MFADevices.Get(tx, string(p.Account.ID), enabled.Serial)
+			if err != nil {
+				return false, fmt.Errorf("MFA device %s of %s: %w", enabled.Serial, p.ARN(), err)
+			}
+			if device.Kind() == identity.SecurityKey {
+				continue
+			}
+			ok, err := m.try(tx, device, func(seed []byte) (used, bool) {
+				step, ok := mfa.Verify(seed, code, now, device.LastStep, device.Drift)
+				return used{step: step, drift: device.Drift}, ok
+			})
+			if ok || err != nil {
+				key = device.Key()
+				return ok, err
+			}
+		}
+		return false, nil
+	})
+	return key, err
+}
+
+// CheckNew verifies two consecutive codes of a device that is not in the store yet, and
+// writes into it what they tell. Failures count for the person who is to have it.
+func (m *MFA) CheckNew(tx store.Tx, device *identity.MFADevice, personID, code1, code2 string, now time.Time, refusal string) error {
+	return m.guard(tx, personID, now, refusal, func() (bool, error) {
+		seed, err := m.seed(device)
+		if err != nil {
+			return false, err
+		}
+		defer clear(seed)
+		step, drift, ok := mfa.VerifyPair(seed, code1, code2, now, device.LastStep, mfa.EnableWindow)
+		if ok {
+			device.LastStep, device.Drift = step, drift
+		}
+		return ok, nil
+	})
+}
+
 // used is what an accepted code tells about its device.
 type used struct{ step, drift int64 }
 
-// attempt looks at a code, unless the person has to wait, and keeps the outcome.
+// attempt looks at a code of a device, unless the person has to wait, and keeps the outcome.
 func (m *MFA) attempt(tx store.Tx, device *identity.MFADevice, personID string, now time.Time, refusal string, verify func(seed []byte) (used, bool)) error {
+	return m.guard(tx, personID, now, refusal, func() (bool, error) { return m.try(tx, device, verify) })
+}
+
+// guard lets try look at a code, unless the person has to wait, and counts.
+func (m *MFA) guard(tx store.Tx, personID string, now time.Time, refusal string, try func() (bool, error)) error {
 	until, err := WaitUntil(tx, PurposeMFA, personID, now)
 	if err != nil {
 		return err
 	}
 	if !until.IsZero() {
 		// The code is not looked at, so this tells nothing about it.
-		return &MFAError{Message: fmt.Sprintf("MultiFactorAuthentication failed, too many invalid one time pass codes. Try again after %s.", until.Format(time.RFC3339))}
+		return &MFAError{Message: fmt.Sprintf("MultiFactorAuthentication failed, too many invalid one time pass codes. Try again after %s.", until.Format(time.RFC3339)), Until: until}
 	}
-
-	account, key := string(device.Account), device.Key()
-	seed, err := m.Ring.Open(keyring.MFASeeds, string(identity.MFADevices.Key(account, key)), device.Seed)
+	ok, err := try()
 	if err != nil {
-		return fmt.Errorf("open the seed of MFA device %s of account %s: %w", key, account, err)
+		return err
 	}
-	u, ok := verify(seed)
-	clear(seed)
 	if !ok {
 		if err := CountFailure(tx, PurposeMFA, personID, now); err != nil {
 			return err
@@ -101,8 +146,31 @@ func (m *MFA) attempt(tx store.Tx, device *identity.MFADevice, personID string, 
 		return &MFAError{Message: refusal, Counted: true}
 	}
 	ForgetFailures(tx, PurposeMFA, personID)
-	return identity.MFADevices.Edit(tx, func(d *identity.MFADevice) error {
+	return nil
+}
+
+// try looks at a code of a device, and keeps what it tells if it is right.
+func (m *MFA) try(tx store.Tx, device *identity.MFADevice, verify func(seed []byte) (used, bool)) (bool, error) {
+	seed, err := m.seed(device)
+	if err != nil {
+		return false, err
+	}
+	u, ok := verify(seed)
+	clear(seed)
+	if !ok {
+		return false, nil
+	}
+	return true, identity.MFADevices.Edit(tx, func(d *identity.MFADevice) error {
 		d.LastStep, d.Drift = u.step, u.drift
 		return nil
-	}, account, key)
+	}, string(device.Account), device.Key())
+}
+
+func (m *MFA) seed(device *identity.MFADevice) ([]byte, error) {
+	account, key := string(device.Account), device.Key()
+	seed, err := m.Ring.Open(keyring.MFASeeds, string(identity.MFADevices.Key(account, key)), device.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("open the seed of MFA device %s of account %s: %w", key, account, err)
+	}
+	return seed, nil
 }

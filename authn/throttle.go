@@ -17,7 +17,18 @@ type Purpose string
 const (
 	PurposeMFA      Purpose = "mfa"
 	PurposePassword Purpose = "password"
+	PurposeRecovery Purpose = "recovery" // recovery codes
+	// PurposeDevice counts, by the digest of a known device, the passwords that were tried
+	// from it: others who throttle a name do not lock its owner out.
+	PurposeDevice Purpose = "device"
+	// purposeStranger is where an attempt at a name that nobody has leaves as much work as
+	// one at a name that somebody has. It counts nothing.
+	purposeStranger Purpose = "stranger"
 )
+
+// maxPasswordFailures is how many wrong passwords in a row end a person's sign-in by
+// password until somebody else sets a new one (NIST SP 800-63B, 3.2.2).
+const maxPasswordFailures = 100
 
 // How often a person may present a wrong secret. The count belongs to the person
 // and not to the device, key, session or address, and ends with the next right

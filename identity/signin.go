@@ -77,6 +77,7 @@ const (
 	StepPassword SignInStep = "password" // a new password: the old one was reset or is too old
 	StepEnrol    SignInStep = "enrol"    // a first MFA device, which the account or root's safety asks for
 	StepClaim    SignInStep = "claim"    // root's sign-in is being set up
+	StepRecover  SignInStep = "recover"  // the password, of who came by a recovery link
 )
 
 // SignIn is a sign-in on its way: somebody showed a password, or opened a one-time link, and
@@ -92,10 +93,21 @@ type SignIn struct {
 	Created     time.Time     `json:"created"`
 	Expires     time.Time     `json:"expires"`
 	Destination string        `json:"to,omitempty"` // path within the console
-	// Device is the key of the MFA device that is being set up, Ceremony the WebAuthn
-	// ceremony under way.
+	// Device is the key of the virtual MFA device that is being set up, and Seed its seed,
+	// sealed as in the device that it will be: until its codes were shown it exists nowhere
+	// else. Ceremony is the WebAuthn ceremony under way.
 	Device   string `json:"device,omitempty"`
+	Seed     []byte `json:"seed,omitempty"`
 	Ceremony []byte `json:"ceremony,omitempty"`
+	// Claim is what root chose so far; it is set with the first MFA device, all at once.
+	Claim *Claim `json:"claim,omitempty"`
+}
+
+// Claim is how a root user will sign in.
+type Claim struct {
+	Email    string        `json:"email"`
+	Alias    string        `json:"alias,omitempty"`
+	Password *LoginProfile `json:"password,omitempty"` // nil for who will have a passkey alone
 }
 
 // LinkPurpose is what a one-time link is for.

@@ -3,9 +3,9 @@
 // counting of failures and error codes are package service/iam's, the account's
 // policy is package identity's.
 //
-// Passwords are taken byte for byte. Unicode normalization (NFKC) is not applied:
-// IAM admits only U+0020–U+00FF in passwords, where people's keyboards produce the
-// composed form.
+// Keyboards and systems write one character in several ways. Passwords are hashed in
+// Unicode's NFKC form, in which these are the same; hashes made of passwords as they were
+// typed go on working.
 package password
 
 import (
@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
 )
 
 // MaxLength is the longest password, in characters, that IAM's model admits. Longer
@@ -120,9 +121,11 @@ func (t *Turn) Hash(password string, rand io.Reader) (string, error) {
 		return "", fmt.Errorf("draw salt: %w", err)
 	}
 	p := phc{Cost: t.hasher.cost, salt: salt}
-	p.key = p.derive(password, keyBytes)
+	p.key = p.derive(normal(password), keyBytes)
 	return p.String(), nil
 }
+
+func normal(password string) string { return norm.NFKC.String(password) }
 
 // Matches tells whether password is the one that stored was made from. The cost is
 // that of the stored hash. An error means that stored is not a hash.
@@ -134,8 +137,35 @@ func (t *Turn) Matches(password, stored string) (bool, error) {
 	if tooLong(password) {
 		return false, nil
 	}
-	key := p.derive(password, len(p.key))
-	return subtle.ConstantTimeCompare(key, p.key) == 1, nil
+	return p.matches(password), nil
+}
+
+// matches compares as normalized, and as typed where that is something else. The work
+// depends on the password and the cost alone.
+func (p phc) matches(password string) bool {
+	form := normal(password)
+	same := subtle.ConstantTimeCompare(p.derive(form, len(p.key)), p.key)
+	if form != password {
+		same |= subtle.ConstantTimeCompare(p.derive(password, len(p.key)), p.key)
+	}
+	return same == 1
+}
+
+// Pretend does the work of Matches where there is no hash, because nobody has the name
+// that was typed: so that the time of the answer does not tell.
+func (t *Turn) Pretend(password string) {
+	if tooLong(password) {
+		return
+	}
+	p := phc{Cost: t.hasher.cost, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
+	p.matches(password)
+}
+
+// Outdated tells whether a stored hash was made at another cost than new ones are, so that
+// it should be made anew when the password is at hand.
+func (t *Turn) Outdated(stored string) bool {
+	p, err := parse(stored)
+	return err != nil || p.Cost != t.hasher.cost
 }
 
 func tooLong(password string) bool {

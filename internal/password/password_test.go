@@ -39,7 +39,7 @@ func TestHashMatchesOnlyItsPassword(t *testing.T) {
 		if ok, err := h.Matches(password, stored); err != nil || !ok {
 			t.Fatalf("the password itself: %v, %v", ok, err)
 		}
-		if ok, err := h.Matches(other, stored); err != nil || ok != (other == password) {
+		if ok, err := h.Matches(other, stored); err != nil || ok != (normal(other) == normal(password)) {
 			t.Fatalf("another password: %v, %v", ok, err)
 		}
 		if strings.Contains(stored, password) && len(password) > 3 {
@@ -66,6 +66,40 @@ func TestTwoHashesOfOnePasswordDiffer(t *testing.T) {
 	b, _ := h.Hash("correct horse", rand.Reader)
 	if a == b {
 		t.Error("the salt does not vary")
+	}
+}
+
+// T236: one password, however the keyboard writes it; and one hashed before passwords were
+// normalized goes on working.
+func TestT236_PasswordsAreNormalized(t *testing.T) {
+	h := cheap(t)
+	stored, err := h.Hash("Cafe\u0301 ①", rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for typed, want := range map[string]bool{"Caf\u00e9 1": true, "Cafe\u0301 1": true, "Caf\u00e9\u00a01": true, "Cafe 1": false, "caf\u00e9 1": false} {
+		if ok, err := h.Matches(typed, stored); ok != want || err != nil {
+			t.Errorf("%+q: %v, %v", typed, ok, err)
+		}
+	}
+	old := phc{Cost: h.hasher.cost, salt: make([]byte, saltBytes)}
+	old.key = old.derive("x\u00a0y²", keyBytes)
+	if ok, err := h.Matches("x\u00a0y²", old.String()); !ok || err != nil {
+		t.Errorf("hashed as typed: %v, %v", ok, err)
+	}
+	if ok, _ := h.Matches("x y2", old.String()); ok {
+		t.Error("another text opens a hash of a password as typed")
+	}
+}
+
+func TestOutdated(t *testing.T) {
+	h := cheap(t)
+	stored, _ := h.Hash("x", rand.Reader)
+	if h.Outdated(stored) {
+		t.Error("a new hash is outdated")
+	}
+	if !h.Outdated(strings.Replace(stored, "t=1", "t=2", 1)) {
+		t.Error("a hash of another cost is not")
 	}
 }
 

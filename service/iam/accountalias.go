@@ -22,10 +22,7 @@ func (s *Service) CreateAccountAlias(c *service.Call, in *iam.CreateAccountAlias
 	if identity.Aliases.Has(c.Reader, alias) {
 		return nil, alreadyExists("The account alias %s already exists.", alias)
 	}
-	if err := setAlias(c, alias); err != nil {
-		return nil, err
-	}
-	return &iam.CreateAccountAliasOutput{}, identity.Aliases.Put(c.Tx, &identity.Alias{Account: c.Scope.Account}, alias)
+	return &iam.CreateAccountAliasOutput{}, identity.SetAlias(c.Tx, c.Scope.Account, alias)
 }
 
 // ListAccountAliases lists the account's alias, if it has one.
@@ -55,16 +52,5 @@ func (s *Service) DeleteAccountAlias(c *service.Call, in *iam.DeleteAccountAlias
 	if err != nil {
 		return nil, err
 	}
-	return &iam.DeleteAccountAliasOutput{}, setAlias(c, "")
-}
-
-// setAlias changes the account's alias in its record and gives up the earlier one.
-func setAlias(c *service.Call, alias string) error {
-	return identity.Accounts.Edit(c.Tx, func(a *identity.Account) error {
-		if a.Alias != "" {
-			identity.Aliases.Delete(c.Tx, a.Alias)
-		}
-		a.Alias = alias
-		return nil
-	}, c.Account())
+	return &iam.DeleteAccountAliasOutput{}, identity.SetAlias(c.Tx, c.Scope.Account, "")
 }

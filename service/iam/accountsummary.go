@@ -65,7 +65,7 @@ func (s *Service) GetAccountSummary(c *service.Call, _ *iam.GetAccountSummaryInp
 		types.SummaryKeyTypeMFADevicesInUse:                   n.MFADevicesInUse,
 		types.SummaryKeyTypeAccountMFAEnabled:                 one(len(account.RootMFA) > 0),
 		types.SummaryKeyTypeAccountAccessKeysPresent:          0, // the root user has none
-		types.SummaryKeyTypeAccountPasswordPresent:            0,
+		types.SummaryKeyTypeAccountPasswordPresent:            one(account.RootLogin != nil),
 		types.SummaryKeyTypeAccountSigningCertificatesPresent: 0,
 		types.SummaryKeyTypeServerCertificates:                n.ServerCertificates,
 		types.SummaryKeyTypeServerCertificatesQuota:           s.limits.ServerCertificatesPerAccount,

@@ -339,8 +339,12 @@ type credentialRow struct {
 }
 
 func (r *credentialRow) root(a *identity.Account) []string {
+	used := noInformation
+	if !a.RootPasswordLastUsed.IsZero() {
+		used = reportTime(a.RootPasswordLastUsed)
+	}
 	r.fields = append(r.fields[:0], "<root_account>", r.c.Scope.Root(), reportTime(a.Created),
-		notSupported, noInformation, notSupported, notSupported, strconv.FormatBool(len(a.RootMFA) > 0))
+		notSupported, used, notSupported, notSupported, strconv.FormatBool(len(a.RootMFA) > 0))
 	for range reportedEach {
 		r.noKey()
 	}

@@ -1,12 +1,10 @@
 package iam
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/service"
-	"github.com/lanyard-iam/lanyard/store"
 )
 
 // Limits are the quotas of an account (IAM User Guide, "IAM and AWS STS quotas").
@@ -110,15 +108,7 @@ func count(c *service.Call, of counter, delta int) error {
 	})
 }
 
-// editCounts changes the counts of the account, which are zero at first.
+// editCounts changes the counts of the account.
 func editCounts(c *service.Call, edit func(*identity.Counts) error) error {
-	err := identity.CountsOf.Edit(c.Tx, edit, c.Account())
-	if !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	n := new(identity.Counts)
-	if err := edit(n); err != nil {
-		return err
-	}
-	return identity.CountsOf.Put(c.Tx, n, c.Account())
+	return identity.EditCounts(c.Tx, c.Scope.Account, edit)
 }

@@ -16,10 +16,6 @@ import (
 	"github.com/lanyard-iam/lanyard/store"
 )
 
-// maxPrevious is how many earlier passwords are remembered: as many as
-// PasswordReusePrevention can ask for.
-const maxPrevious = 24
-
 // CreateLoginProfile gives a user a password. It was hashed by prepareNewPassword.
 func (s *Service) CreateLoginProfile(c *service.Call, in *iam.CreateLoginProfileInput) (*iam.CreateLoginProfileOutput, error) {
 	if in.Password == nil { // only root itself may omit it, in a session of AssumeRoot
@@ -53,6 +49,7 @@ func (s *Service) CreateLoginProfile(c *service.Call, in *iam.CreateLoginProfile
 	if err != nil {
 		return nil, err
 	}
+	authn.ForgetFailures(c.Tx, authn.PurposePassword, u.ID)
 	return &iam.CreateLoginProfileOutput{LoginProfile: loginProfileDetail(u.Name, login)}, nil
 }
 
@@ -85,6 +82,7 @@ func (s *Service) UpdateLoginProfile(c *service.Call, in *iam.UpdateLoginProfile
 		reset = *in.PasswordResetRequired
 	}
 	if in.Password != nil {
+		authn.ForgetFailures(c.Tx, authn.PurposePassword, u.ID) // they were about the old one
 		return &iam.UpdateLoginProfileOutput{}, setPassword(c, u, *in.Password, reset)
 	}
 	return &iam.UpdateLoginProfileOutput{}, editUser(c, u.Name, func(u *identity.User) error {
@@ -165,17 +163,14 @@ func setPassword(c *service.Call, u *identity.User, text string, reset bool) err
 		return err
 	}
 	found := prepared(c)
-	if !slices.Equal(found.earlier, earlierHashes(u.Login, rules)) {
+	if !slices.Equal(found.earlier, authn.EarlierPasswords(u.Login, rules)) {
 		return changedMeanwhile(u.Name)
 	}
 	if found.reused {
 		return passwordPolicyViolation(fmt.Sprintf("Password should differ from the last %d passwords", rules.ReusePrevention))
 	}
 	return editUser(c, u.Name, func(u *identity.User) error {
-		previous := append([]string{u.Login.Hash}, u.Login.Previous...)
-		u.Login.Previous = previous[:min(len(previous), maxPrevious)]
-		u.Login.Hash = found.hash
-		u.Login.Changed = second(c.Now)
+		authn.Replace(u.Login, found.hash, second(c.Now))
 		u.Login.ResetRequired = reset
 		return nil
 	})
@@ -323,7 +318,7 @@ func examine(c *service.Call, turn *password.Turn, text string, u *identity.User
 		if err != nil {
 			return nil, err
 		}
-		found.earlier = earlierHashes(u.Login, rules)
+		found.earlier = authn.EarlierPasswords(u.Login, rules)
 		for _, hash := range found.earlier {
 			same, err := turn.Matches(text, hash)
 			if err != nil {
@@ -337,16 +332,6 @@ func examine(c *service.Call, turn *password.Turn, text string, u *identity.User
 		return nil, err
 	}
 	return found, nil
-}
-
-// earlierHashes are those of the passwords that PasswordReusePrevention forbids:
-// the present one and the ones before it.
-func earlierHashes(login *identity.LoginProfile, rules *identity.PasswordPolicy) []string {
-	if rules == nil || rules.ReusePrevention == 0 {
-		return nil
-	}
-	hashes := append([]string{login.Hash}, login.Previous...)
-	return hashes[:min(len(hashes), int(rules.ReusePrevention))]
 }
 
 func loginProfileDetail(user string, login *identity.LoginProfile) *types.LoginProfile {

@@ -10,7 +10,6 @@ import (
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/identity"
-	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/policy"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/store"
@@ -89,28 +88,12 @@ func passwordPolicyOf(c *service.Call) (*identity.PasswordPolicy, error) {
 
 // admitPassword refuses a new password that the account's policy does not admit.
 func admitPassword(c *service.Call, p *identity.PasswordPolicy, text string) error {
-	rules := password.Default()
-	if p != nil {
-		rules = password.Policy{
-			MinimumLength: int(p.MinimumLength),
-			Uppercase:     p.RequireUppercase,
-			Lowercase:     p.RequireLowercase,
-			Number:        p.RequireNumbers,
-			Symbol:        p.RequireSymbols,
-		}
-	}
-	if wrong := rules.Check(text); wrong != "" {
-		return passwordPolicyViolation(wrong)
-	}
-	if p != nil {
-		return nil
-	}
 	account, err := identity.Accounts.Get(c.Reader, c.Account())
 	if err != nil {
 		return fmt.Errorf("account %s: %w", c.Account(), err)
 	}
-	if text == account.Alias || text == string(account.ID) {
-		return passwordPolicyViolation("Password should not be identical to the account name")
+	if wrong := authn.PasswordUnfit(p, account, text); wrong != "" {
+		return passwordPolicyViolation(wrong)
 	}
 	return nil
 }
