@@ -222,3 +222,11 @@ func (s *SignIns) claimed(tx store.Tx, v Visitor, p *identity.Person, h *identit
 	e.SetSignIn("")
 	return s.Trail.AppendTo(tx, e)
 }
+
+// LinkPath is where a link of a person leads: the path and fragment of its address.
+func LinkPath(p *identity.Person, secret string) string {
+	if p.Root() {
+		return "/claim#" + secret
+	}
+	return "/signin/recover#" + secret
+}

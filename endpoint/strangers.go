@@ -129,3 +129,13 @@ func (s *Strangers) summarize() {
 	}
 	s.log.Warn("attempts that were not believed are not recorded", counts...)
 }
+
+// Admit tells whether an attempt that was not believed, somewhere else than here, may be
+// recorded in the account's trail; one that may not is counted.
+func (s *Strangers) Admit(source netip.Addr, account arn.AccountID, now time.Time) bool {
+	why, ok := s.admit(source, account, now)
+	if !ok {
+		s.unrecorded(why)
+	}
+	return ok
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/endpoint"
 )
 
@@ -22,6 +23,7 @@ type metrics struct {
 	refused  prometheus.Counter
 	// unrecorded has a counter for each of endpoint's reasons.
 	unrecorded *prometheus.CounterVec
+	signIns    *prometheus.CounterVec
 	observed   map[string]map[string]*observedOperation
 	unknown    *observedOperation
 }
@@ -55,9 +57,13 @@ func newMetrics(s *Server) *metrics {
 			Name: "lanyard_unrecorded_attempts_total",
 			Help: "Requests with an access key that were not believed and, beyond a limit, are not in the trail, by reason.",
 		}, []string{"reason"}),
+		signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lanyard_sign_in_attempts_total",
+			Help: "Steps of people who sign in to the console, by outcome. Many failures are somebody who guesses.",
+		}, []string{"outcome"}),
 		observed: make(map[string]map[string]*observedOperation),
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.refused, m.unrecorded,
+	m.registry.MustRegister(m.requests, m.latency, m.refused, m.unrecorded, m.signIns,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -71,6 +77,9 @@ func newMetrics(s *Server) *metrics {
 	)
 	for _, why := range endpoint.Reasons {
 		m.unrecorded.WithLabelValues(string(why)) // so that it is there, and 0, from the start
+	}
+	for _, how := range authn.Attempteds {
+		m.signIns.WithLabelValues(string(how))
 	}
 	for _, sv := range s.services.All() {
 		ops := make(map[string]*observedOperation)
@@ -108,6 +117,9 @@ func (m *metrics) observe(service, operation string, status int, took time.Durat
 func (m *metrics) notRecorded(why endpoint.Reason) {
 	m.unrecorded.WithLabelValues(string(why)).Inc()
 }
+
+// signIn counts a step of somebody who signs in.
+func (m *metrics) signIn(how authn.Attempted) { m.signIns.WithLabelValues(string(how)).Inc() }
 
 func (m *metrics) handler() http.Handler {
 	mux := http.NewServeMux()

@@ -72,6 +72,11 @@ type Server struct {
 	redact   *audit.Redactor
 	managed  *awsmanaged.Catalogue
 	iam      *iam.Service
+
+	passwords *password.Hasher
+	strangers *endpoint.Strangers
+	signIns   *authn.SignIns
+
 	usage    *usage
 	metrics  *metrics
 	services *endpoint.Services
@@ -168,10 +173,11 @@ func (s *Server) makeServices() error {
 		return err
 	}
 	s.authz = authz.New(s.managed)
+	s.passwords = password.NewHasher(password.Recommended(), hashing())
 	s.iam, err = iam.New(iam.Config{
 		Ring:      s.ring,
 		Markers:   service.NewMarkers(s.key("list markers")),
-		Passwords: password.NewHasher(password.Recommended(), runtime.NumCPU()),
+		Passwords: s.passwords,
 		Managed:   s.managed,
 		Authz:     s.authz,
 		Limits:    s.config.Limits,
@@ -180,6 +186,9 @@ func (s *Server) makeServices() error {
 	})
 	return err
 }
+
+// hashing is how many passwords are hashed at a time: a core is left to requests.
+func hashing() int { return max(1, runtime.GOMAXPROCS(0)-1) }
 
 // key derives a key for one purpose, the same after every start.
 func (s *Server) key(purpose string) []byte {
@@ -224,6 +233,8 @@ func (s *Server) wire() error {
 		return err
 	}
 	s.metrics = newMetrics(s)
+	s.strangers = endpoint.NewStrangers(s.log, s.metrics.notRecorded)
+	s.signIns = s.newSignIns()
 	s.aws = s.newAWS()
 	return nil
 }
@@ -271,7 +282,7 @@ func (s *Server) newAWS() *endpoint.Handler {
 		Trail:          s.trail,
 		Redact:         s.redact,
 		Services:       s.services,
-		Strangers:      endpoint.NewStrangers(s.log, s.metrics.notRecorded),
+		Strangers:      s.strangers,
 		Log:            s.log,
 		Clock:          s.clock.Now,
 		SignatureClock: s.clock.Now,
@@ -440,6 +451,7 @@ func (s *Server) background(ctx context.Context) {
 		if err := s.trail.Trim(ctx, s.clock.Now()); err != nil && ctx.Err() == nil {
 			s.log.Warn("the trail was not trimmed", "error", err)
 		}
+		s.sweepSignIns(ctx)
 		old := s.clock.Now().Add(-iam.CredentialReportLifetime)
 		if err := s.store.TrimLog(ctx, identity.CredentialReportStream, old); err != nil && ctx.Err() == nil {
 			s.log.Warn("credential reports were not trimmed", "error", err)

@@ -1,0 +1,48 @@
+package server
+
+import (
+	"context"
+
+	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/service/iam"
+)
+
+// newSignIns makes what signs people in.
+func (s *Server) newSignIns() *authn.SignIns {
+	limits := s.config.Limits
+	if limits == (iam.Limits{}) {
+		limits = iam.DefaultLimits()
+	}
+	return authn.NewSignIns(authn.SignInConfig{
+		Store:             s.store,
+		Ring:              s.ring,
+		Sessions:          s.sessions,
+		Passwords:         s.passwords,
+		Trail:             s.trail,
+		Redact:            s.redact,
+		Log:               s.log,
+		Clock:             s.clock.Now,
+		Rand:              s.rand,
+		Region:            s.config.Region,
+		URL:               s.consoleAddress,
+		Admit:             s.strangers.Admit,
+		Observe:           s.metrics.signIn,
+		DevicesPerPerson:  limits.MFADevicesPerUser,
+		DevicesPerAccount: limits.UsersPerAccount,
+	})
+}
+
+// sweepSignIns removes what people left half-way.
+func (s *Server) sweepSignIns(ctx context.Context) {
+	if err := s.signIns.Sweep(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("sign-ins that ended were not removed", "error", err)
+	}
+}
+
+// consoleAddress is ConsoleURL as text; empty if there is no console.
+func (s *Server) consoleAddress() string {
+	if u := s.ConsoleURL(); u != nil {
+		return u.String()
+	}
+	return ""
+}
