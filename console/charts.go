@@ -30,7 +30,7 @@ type Point struct {
 // Sparkline draws a run of values, such as a call count per day. What says what the
 // values are, in the heading of the table.
 func Sparkline(title, label, what string, points []Point) Chart {
-	const width, height, pad = 600, 72, 4
+	const width, height, pad = 600, 64, 2
 	c := Chart{Title: title, Class: "sparkline", Head: []string{label, what}, Rows: rowsOf(points)}
 	top := highest(points)
 	var line strings.Builder
@@ -47,13 +47,13 @@ func Sparkline(title, label, what string, points []Point) Chart {
 		fmt.Fprintf(&body, `<polygon class="area" points="%d,%d %s %d,%d"/>`, pad, height-pad, path, width-pad, height-pad)
 		fmt.Fprintf(&body, `<polyline class="stroke" points="%s"/>`, path)
 	}
-	c.SVG = svg(title, describe(what, points), width, height, body.String())
+	c.SVG = svg(title, describe(what, points), width, height, body.String(), "none")
 	return c
 }
 
 // Histogram draws a bar for each value with its label, such as keys by age.
 func Histogram(title, label, what string, points []Point) Chart {
-	const width, height, foot, head = 600, 160, 20, 16
+	const width, height, foot, head = 360, 144, 20, 18
 	c := Chart{Title: title, Class: "histogram", Head: []string{label, what}, Rows: rowsOf(points)}
 	top := highest(points)
 	var body strings.Builder
@@ -66,7 +66,7 @@ func Histogram(title, label, what string, points []Point) Chart {
 		fmt.Fprintf(&body, `<text class="value" x="%d" y="%d">%d</text>`, x+bar/2, height-foot-tall-4, p.Value)
 		fmt.Fprintf(&body, `<text class="label" x="%d" y="%d">%s</text>`, x+bar/2, height-4, template.HTMLEscapeString(p.Label))
 	}
-	c.SVG = svg(title, describe(what, points), width, height, body.String())
+	c.SVG = svg(title, describe(what, points), width, height, body.String(), "xMinYMid")
 	return c
 }
 
@@ -80,7 +80,7 @@ type Series struct {
 // Stacked draws a bar for each label, made of the values of each series, such as
 // sign-ins by outcome per day.
 func Stacked(title, label string, labels []string, series []Series) Chart {
-	const width, height, foot = 600, 160, 20
+	const width, height, foot = 360, 144, 20
 	c := Chart{Title: title, Class: "stacked", Head: []string{label}}
 	sums := make([]Point, len(labels))
 	for i, name := range labels {
@@ -112,13 +112,15 @@ func Stacked(title, label string, labels []string, series []Series) Chart {
 			fmt.Fprintf(&body, `<text class="label" x="%d" y="%d">%s</text>`, x+bar/2, height-4, template.HTMLEscapeString(name))
 		}
 	}
-	c.SVG = svg(title, describe("total", sums), width, height, body.String())
+	c.SVG = svg(title, describe("total", sums), width, height, body.String(), "xMinYMid")
 	return c
 }
 
-func svg(title, description string, width, height int, body string) template.HTML {
-	return template.HTML(fmt.Sprintf(`<svg role="img" viewBox="0 0 %d %d"><title>%s</title><desc>%s</desc>%s</svg>`,
-		width, height, template.HTMLEscapeString(title), template.HTMLEscapeString(description), body))
+// svg puts a drawing into its frame. Fit is how it fills a place of another shape:
+// one without text may be stretched.
+func svg(title, description string, width, height int, body, fit string) template.HTML {
+	return template.HTML(fmt.Sprintf(`<svg role="img" viewBox="0 0 %d %d" preserveAspectRatio="%s"><title>%s</title><desc>%s</desc>%s</svg>`,
+		width, height, fit, template.HTMLEscapeString(title), template.HTMLEscapeString(description), body))
 }
 
 // highest is the largest value, at least 1, to divide by.

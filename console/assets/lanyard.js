@@ -235,7 +235,12 @@ function fragment() {
 // begin prepares what has just come into the page.
 function begin(root) {
   if ("clipboard" in navigator) for (const button of $$("[data-copy]", root)) button.hidden = false;
-  for (const form of $$("form[data-filter]", root)) filter(form);
+  for (const form of $$("form[data-filter]", root)) {
+    if (form.dataset.begun) continue;
+    form.dataset.begun = "yes";
+    $("input", form).value ||= new URLSearchParams(location.search).get("filter") ?? "";
+    filter(form);
+  }
   for (const input of $$("input[data-typed]", root)) typed(input);
 }
 
@@ -270,12 +275,12 @@ document.addEventListener("input", (event) => {
 document.addEventListener("keydown", key);
 document.addEventListener("htmx:after:swap", () => begin(document));
 
-// A secret that has been shown is not shown again by Back or a reload: the address
-// of the answer to the form becomes that of a page without it.
-const leave = $("[data-leave]");
-if (leave) history.replaceState(null, "", leave.dataset.leave);
-
 begin(document);
 fragment();
 countdown();
 prepareCeremonies();
+
+// A secret that has been shown is not shown again by Back or a reload: the address
+// of the answer to the form becomes that of a page without it.
+const leave = $("[data-leave]");
+if (leave) history.replaceState(null, "", leave.dataset.leave);

@@ -8,6 +8,8 @@ package browser
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
@@ -58,7 +61,7 @@ func New(t testing.TB) *Browser {
 	ctx, cancel := chromedp.NewContext(allocator)
 	b := &Browser{t: t, ctx: ctx}
 	messages := chromedp.Console(ctx)
-	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate("about:blank")); err != nil {
 		cancel()
 		stop()
 		t.Fatalf("start the browser: %v", err)
@@ -114,6 +117,27 @@ func (b *Browser) complain() {
 			b.t.Errorf("the browser's console: %s", message)
 		}
 	}
+}
+
+// Run runs a part of the test under a name of its own.
+func (b *Browser) Run(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		whole := b.t
+		b.t = t
+		defer func() { b.t = whole }()
+		f(t)
+	})
+}
+
+// Serve runs a server that ends before the browser does, and after its page has gone.
+func (b *Browser) Serve(handler http.Handler) *httptest.Server {
+	server := httptest.NewServer(handler)
+	b.t.Cleanup(func() {
+		b.Open("about:blank")
+		server.Close()
+	})
+	return server
 }
 
 // Expect allows messages in the console that contain text, such as the status of a
@@ -181,14 +205,24 @@ func (b *Browser) Click(selector string) {
 	b.Do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
-// Press clicks the button or link with that text or label.
+// Press clicks the button or link with that text or label, with the mouse; in the
+// dialog, if one is open.
 func (b *Browser) Press(name string) {
 	b.t.Helper()
-	find := `(() => { const e = [...document.querySelectorAll("button, a, summary, [type=submit]")].find(e => e.checkVisibility() &&
-		[e.textContent, e.getAttribute("aria-label") ?? ""].some(s => s.trim().replace(/\s+/g, " ") === ` + strconv.Quote(name) + `));
-		if (!e) return false; e.click(); return true })()`
+	find := `(() => {
+		const element = [...(document.querySelector("dialog[open]") ?? document).querySelectorAll("button, a, summary, [type=submit]")].find((e) => e.checkVisibility() && !e.disabled &&
+			[e.textContent, e.getAttribute("aria-label") ?? ""].some((s) => s.trim().replace(/\s+/g, " ") === ` + strconv.Quote(name) + `));
+		if (!element) return null;
+		element.scrollIntoView({ block: "center", behavior: "instant" });
+		const box = element.getBoundingClientRect();
+		return [box.x + box.width / 2, box.y + box.height / 2];
+	})()`
 	deadline := time.Now().Add(patience)
-	for !Eval[bool](b, find) {
+	for {
+		if at := Eval[[]float64](b, find); len(at) == 2 {
+			b.Do(chromedp.MouseClickXY(at[0], at[1]))
+			return
+		}
 		if time.Now().After(deadline) {
 			b.t.Fatalf("no button %q at %s:\n%s", name, b.where(), b.Text("body"))
 		}
@@ -199,8 +233,10 @@ func (b *Browser) Press(name string) {
 // Fill types into the field with that name, in place of what is in it.
 func (b *Browser) Fill(name, value string) {
 	b.t.Helper()
-	field := chromedp.CSS(`[name="` + name + `"]:not([type=hidden])`)
-	b.Do(chromedp.WaitVisible(field), chromedp.Clear(field), chromedp.SendKeys(field, value))
+	field := `[name="` + name + `"]:not([type=hidden])`
+	b.Do(chromedp.WaitVisible(chromedp.CSS(field)))
+	Eval[bool](b, `(() => { document.querySelector(`+strconv.Quote(field)+`).value = ""; return true })()`)
+	b.Do(chromedp.SendKeys(chromedp.CSS(field), value))
 }
 
 // Keys types keys into the page.
@@ -294,6 +330,18 @@ func (b *Browser) call(what string, f func(context.Context) error) {
 	if err := f(ctx); err != nil {
 		b.t.Fatalf("%s: %v", what, err)
 	}
+}
+
+// Allow grants pages a permission that a person would be asked for.
+func (b *Browser) Allow(permission string) {
+	b.t.Helper()
+	b.call("grant a permission", func(ctx context.Context) error {
+		_, err := chromedp.CallBrowser(ctx, cdpbrowser.SetPermission, cdpbrowser.SetPermissionParams{
+			Permission: &cdpbrowser.PermissionDescriptor{Name: permission},
+			Setting:    cdpbrowser.PermissionSettingGranted,
+		})
+		return err
+	})
 }
 
 // Screenshots writes the page that is open as <name>-{light,dark}-{1280,390}.png,
