@@ -77,6 +77,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/session"
 )
 
@@ -89,11 +90,16 @@ type Config struct {
 	Region string
 	// Person says who is signed in. No person and no error is nobody.
 	Person func(*http.Request) (*Person, error)
-	Log    *slog.Logger
-	Clock  func() time.Time
+	// SignIns judges who wants in.
+	SignIns *authn.SignIns
+	Log     *slog.Logger
+	Clock   func() time.Time
 	// Rand makes nonces and request ids; nil is crypto/rand.
 	Rand io.Reader
 }
+
+// passkeys tells whether people can sign in with passkeys.
+func (c *Config) passkeys() bool { return false }
 
 // Person is who is signed in, as the frame shows them.
 type Person struct {

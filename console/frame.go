@@ -36,11 +36,13 @@ func (p Person) Who() string {
 }
 
 // Digits is the account id in groups of four, as AWS's console shows it.
-func (p Person) Digits() string {
-	if len(p.Account) != 12 {
-		return p.Account
+func (p Person) Digits() string { return digits(p.Account) }
+
+func digits(account string) string {
+	if len(account) != 12 {
+		return account
 	}
-	return p.Account[:4] + "-" + p.Account[4:8] + "-" + p.Account[8:]
+	return account[:4] + "-" + account[4:8] + "-" + account[8:]
 }
 
 // navSection is a group of entries in the navigation.

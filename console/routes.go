@@ -36,5 +36,6 @@ func (c *Console) routes() []Route {
 			{Pattern: "POST /preferences/theme", Handle: c.setTheme, Access: Anyone},
 		},
 		// A line for each area, in the order of the alphabet; the routes are in its file.
+		c.signInRoutes(),
 	)
 }

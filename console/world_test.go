@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ type world struct {
 	sessions *session.Codec
 	trail    *audit.Trail
 	aws      *endpoint.Handler
+	signIns  *authn.SignIns
 }
 
 // newWorld makes an installation with one account.
@@ -71,10 +73,11 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	authorizer := authz.New(managed)
 	key := func(purpose string) []byte { return w.ring.Active(keyring.SessionTokens).Derive(purpose, nil, 32) }
+	passwords := password.NewHasher(password.Cost{Memory: 16, Time: 1, Threads: 1}, 2)
 	people, err := iamservice.New(iamservice.Config{
 		Ring:      w.ring,
 		Markers:   service.NewMarkers(key("markers")),
-		Passwords: password.NewHasher(password.Cost{Memory: 16, Time: 1, Threads: 1}, 2),
+		Passwords: passwords,
 		Managed:   managed,
 		Authz:     authorizer,
 		JobKey:    key("jobs"),
@@ -112,9 +115,16 @@ func newWorld(t *testing.T) *world {
 		Clock:     clock, SignatureClock: time.Now, Rand: rand.Reader, Region: region,
 	}
 	gate := &Gate{Store: w.store, Sessions: w.sessions, AWS: w.aws, Region: region, Clock: clock}
+	w.signIns = authn.NewSignIns(authn.SignInConfig{
+		Store: w.store, Ring: w.ring, Sessions: w.sessions, Passwords: passwords, Trail: w.trail, Redact: redact, Log: log,
+		Clock: clock, Rand: rand.Reader, Region: region,
+		URL:              func() string { return "https://id.example.com" },
+		Admit:            func(netip.Addr, arn.AccountID, time.Time) bool { return true },
+		DevicesPerPerson: 8, DevicesPerAccount: 5000,
+	})
 	x.console, err = New(Config{
 		URL: &url.URL{Scheme: "https", Host: "id.example.com"}, Region: region,
-		Person: gate.Person, Log: log, Clock: clock,
+		Person: gate.Person, SignIns: w.signIns, Log: log, Clock: clock,
 	})
 	w.must(err)
 	return w

@@ -132,7 +132,7 @@ func (h *Handler) open(r *http.Request) *exchange {
 		Time:      now,
 		SourceIP:  x.env.SourceIP.String(),
 		UserAgent: x.env.UserAgent,
-		TLS:       tlsDetails(r),
+		TLS:       audit.TLSOf(r.TLS, r.Host),
 	}
 	return x
 }

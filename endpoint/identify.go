@@ -1,14 +1,12 @@
 package endpoint
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
 	"github.com/lanyard-iam/lanyard/arn"
-	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/internal/strict"
 	"github.com/lanyard-iam/lanyard/protocol"
@@ -224,16 +222,4 @@ func (s *Services) names() string {
 		names[i] = sv.SigningName
 	}
 	return strings.Join(names, ", ")
-}
-
-func tlsDetails(r *http.Request) *audit.TLSDetails {
-	state := r.TLS
-	if state == nil {
-		return nil
-	}
-	return &audit.TLSDetails{
-		Version:     strings.ReplaceAll(tls.VersionName(state.Version), "TLS ", "TLSv"),
-		CipherSuite: tls.CipherSuiteName(state.CipherSuite),
-		HostHeader:  r.Host,
-	}
 }
