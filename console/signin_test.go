@@ -84,7 +84,7 @@ func (w *world) codes(seed []byte) url.Values {
 // with password and code.
 func TestClaimAndSignIn(t *testing.T) {
 	w := newWorld(t)
-	w.get("/").leadsTo(t, "/signin?return=%2F")
+	w.get("/console").leadsTo(t, "/signin?return=%2Fconsole")
 	w.get("/claim").contains(t, "Claim this account", "lanyard claim")
 	w.post("/claim", url.Values{"secret": {w.link(identity.LinkClaim)}}).leadsTo(t, "/claim")
 	w.get("/claim").contains(t, "1111-2222-3333", "Step 1 of 3")
@@ -108,7 +108,7 @@ func TestClaimAndSignIn(t *testing.T) {
 		t.Errorf("signed in as %s", *me.User.Arn)
 	}
 	w.post("/signout", nil).leadsTo(t, "/signin")
-	w.get("/").leadsTo(t, "/signin?return=%2F")
+	w.get("/console").leadsTo(t, "/signin?return=%2Fconsole")
 
 	w.later(5 * time.Minute)
 	w.get("/signin?as=root").contains(t, "E-mail address of the root user")

@@ -310,12 +310,13 @@ func (s *Server) openConsole() error {
 	gate := &console.Gate{Store: s.store, Sessions: s.sessions, AWS: own, Region: s.config.Region, Clock: s.clock.Now}
 	var err error
 	s.console, err = console.New(console.Config{
-		URL:    u,
-		Region: s.config.Region,
-		Person: gate.Person,
-		Log:    s.log,
-		Clock:  s.clock.Now,
-		Rand:   s.rand,
+		URL:     u,
+		Region:  s.config.Region,
+		Person:  gate.Person,
+		SignIns: s.signIns,
+		Log:     s.log,
+		Clock:   s.clock.Now,
+		Rand:    s.rand,
 	})
 	return err
 }
