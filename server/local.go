@@ -32,6 +32,8 @@ import (
 //	POST /credentials  CredentialsRequest → CredentialsReply
 //	POST /managed-policies  ManagedPolicy → ManagedPolicyReply
 //	POST /revoke       RevokeRequest → RevokeReply
+//	POST /claim        ClaimRequest → LinkReply
+//	POST /recover      RecoverRequest → LinkReply
 //	GET  /key?id=…     KeyReply
 //	GET  /keys/calls?id=…  lines of KeyCallsLine: what a key and its sessions did
 //	POST /keys/check   KeyCheckRequest → KeyCheckReply: do these work here?
@@ -291,6 +293,8 @@ func (s *Server) localHandler() http.Handler {
 	mux.HandleFunc("GET /status", s.serveStatus)
 	mux.HandleFunc("POST /credentials", s.serveCredentials)
 	mux.HandleFunc("POST /revoke", s.serveRevoke)
+	mux.HandleFunc("POST /claim", s.serveClaim)
+	mux.HandleFunc("POST /recover", s.serveRecover)
 	mux.HandleFunc("POST /managed-policies", s.serveManagedPolicy)
 	mux.HandleFunc("GET /why", s.serveWhy)
 	mux.HandleFunc("GET /key", s.serveKey)

@@ -60,7 +60,7 @@ directory can be opened; there is no way around it.`,
 			if p.sealKeyFile != defaultSealKeyFile() && p.sealKey == "" {
 				key = " --seal-key-file " + p.sealKeyFile
 			}
-			fmt.Fprintf(w, "\nStart it:  lanyard server%s%s\nUse it:    eval \"$(lanyard env%s)\"\n", at, key, at)
+			fmt.Fprintf(w, "\nStart it:  lanyard server%s%s\nUse it:    eval \"$(lanyard env%s)\"\nClaim it:  lanyard claim%s\n", at, key, at, at)
 			return nil
 		},
 	}

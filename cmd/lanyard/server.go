@@ -238,5 +238,18 @@ func announce(w io.Writer, s *server.Server, c server.Config) {
 	if url := s.AdminURL(); url != "" {
 		fmt.Fprintf(w, "  Metrics     %s/metrics\n", url)
 	}
+	if c.Dev {
+		announceClaim(w, s, socket)
+	}
 	fmt.Fprintf(w, "\n  In another terminal:\n      eval \"$(lanyard env%s)\"\n      aws sts get-caller-identity\n      lanyard why --last%s\n\n", socket, socket)
+}
+
+// announceClaim prints the link by which a development server's root user is set up.
+func announceClaim(w io.Writer, s *server.Server, socket string) {
+	link, err := s.ClaimLink(context.Background())
+	if err != nil || link == nil { // the error is in the log of lanyard claim, which is next
+		fmt.Fprintf(w, "\n  Claim it    lanyard claim%s\n", socket)
+		return
+	}
+	fmt.Fprintf(w, "\n  Claim it    %s      one use, 15 minutes\n              (again later: lanyard claim%s)\n", link.URL, socket)
 }

@@ -26,7 +26,8 @@ Base32StringSeed writes it; without FILE it is read from standard input. A seed
 on a disk is no second factor: use this in tests and to learn, not for people.`,
 		Example: `  lanyard totp seed.txt
   lanyard totp --steps 1 seed.txt     the code after the present one`,
-		Args: oneArg,
+		Hidden: true, // help has 24 lines
+		Args:   oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := cmd.InOrStdin()
 			if len(args) == 1 && args[0] != "-" {
