@@ -1,6 +1,8 @@
 package console
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -220,4 +222,114 @@ func TestT241_AnotherSitePosts(t *testing.T) {
 	if changed {
 		t.Error("another site changed something")
 	}
+}
+
+// TestSecurityKeys goes through the ceremonies as the script runs them: options from the
+// server, a credential to it, the place to go to or what is wrong.
+func TestSecurityKeys(t *testing.T) {
+	const challenge = "AAECAwQFBgcICQoLDA0ODw"
+	type finished struct {
+		Name       string `json:"name"`
+		Credential struct {
+			ID       string `json:"id"`
+			Type     string `json:"type"`
+			Response struct {
+				ClientDataJSON    string `json:"clientDataJSON"`
+				AttestationObject string `json:"attestationObject"`
+				Signature         string `json:"signature"`
+				UserHandle        string `json:"userHandle"`
+			} `json:"response"`
+		} `json:"credential"`
+	}
+	var registered string
+	var fail error
+	b := browser.New(t)
+	var base string
+	read := func(v *Visit) (finished, error) {
+		var in finished
+		// The rest of a credential is the security key library's to read.
+		if err := json.NewDecoder(v.Request.Body).Decode(&in); err != nil {
+			return in, err
+		}
+		data, err := base64.RawURLEncoding.DecodeString(in.Credential.Response.ClientDataJSON)
+		if err != nil || !strings.Contains(string(data), `"challenge":"`+challenge+`"`) || !strings.Contains(string(data), `"origin":"`+base+`"`) || in.Credential.Type != "public-key" {
+			t.Errorf("the credential is %+v, signed over %s", in, data)
+		}
+		return in, nil
+	}
+	routes := append(galleryRoutes(plain),
+		Route{Pattern: "GET /keys", Access: Anyone, Handle: func(v *Visit) error { return v.Render("keys", Page{Title: "Keys", Layout: Card}) }},
+		Route{Pattern: "GET /autofill", Access: Anyone, Handle: func(v *Visit) error {
+			return v.Render("keys", Page{Title: "Keys", Layout: Card, Body: "autofill"})
+		}},
+		Route{Pattern: "GET /done", Access: Anyone, Handle: func(v *Visit) error { return v.Render("parts", Page{Title: "Done"}) }},
+		Route{Pattern: "POST /create/begin", Access: Anyone, Handle: func(v *Visit) error {
+			exclude := []any{}
+			if registered != "" {
+				exclude = append(exclude, map[string]any{"type": "public-key", "id": registered})
+			}
+			return v.JSON(200, map[string]any{"publicKey": map[string]any{
+				"challenge": challenge, "rp": map[string]any{"id": "localhost", "name": "Lanyard"},
+				"user":                   map[string]any{"id": "YWxpY2U", "name": "alice", "displayName": "alice"},
+				"pubKeyCredParams":       []any{map[string]any{"type": "public-key", "alg": -7}, map[string]any{"type": "public-key", "alg": -257}},
+				"authenticatorSelection": map[string]any{"residentKey": "required", "userVerification": "required"},
+				"excludeCredentials":     exclude,
+			}})
+		}},
+		Route{Pattern: "POST /create/finish", Access: Anyone, Handle: func(v *Visit) error {
+			in, err := read(v)
+			if err != nil {
+				return err
+			}
+			if in.Name != "My key" || in.Credential.Response.AttestationObject == "" {
+				t.Errorf("got %+v", in)
+			}
+			registered = in.Credential.ID
+			return v.Redirect("/done?created")
+		}},
+		Route{Pattern: "POST /get/begin", Access: Anyone, Handle: func(v *Visit) error {
+			if fail != nil {
+				return fail
+			}
+			return v.JSON(200, map[string]any{"publicKey": map[string]any{"challenge": challenge, "rpId": "localhost", "userVerification": "required"}})
+		}},
+		Route{Pattern: "POST /get/finish", Access: Anyone, Handle: func(v *Visit) error {
+			in, err := read(v)
+			if err != nil {
+				return err
+			}
+			if in.Credential.ID != registered || in.Credential.Response.Signature == "" || in.Credential.Response.UserHandle != "YWxpY2U" {
+				t.Errorf("got %+v", in)
+			}
+			return v.Redirect("/done?signed-in")
+		}},
+	)
+	x := newTest(t, routes...)
+	base = x.open(b)
+	x.person = nil
+	key := b.SecurityKey(true)
+
+	b.Open(base + "/keys")
+	b.Press("Register")
+	b.Wait(`location.search === "?created"`)
+	if n := len(b.Credentials(key)); n != 1 {
+		t.Fatalf("the key holds %d credentials", n)
+	}
+	b.Open(base + "/keys")
+	b.Press("Register")
+	b.WaitText("This security key is registered already. Use another one.")
+	b.Press("Use")
+	b.Wait(`location.search === "?signed-in"`)
+
+	fail = &Problem{Status: 403, Title: "That did not work", Why: "Try again."}
+	b.Expect("403")
+	b.Open(base + "/keys")
+	b.Press("Use")
+	b.WaitText("That did not work. Try again.")
+	fail = nil
+	b.Press("Use")
+	b.Wait(`location.search === "?signed-in"`)
+
+	b.Open(base + "/autofill")
+	b.Wait(`location.search === "?signed-in"`)
 }

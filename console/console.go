@@ -175,7 +175,7 @@ func (c *Console) mount(routes []Route) error {
 	cross := http.NewCrossOriginProtection()
 	// A proxy in front may have changed the Host header; browsers do not lie about
 	// the origin.
-	if err := cross.AddTrustedOrigin(c.config.URL.Scheme + "://" + c.config.URL.Host); err != nil {
+	if err := cross.AddTrustedOrigin(c.origin()); err != nil {
 		return fmt.Errorf("the console's URL: %w", err)
 	}
 	paths := map[string]bool{}
@@ -193,7 +193,15 @@ func (c *Console) mount(routes []Route) error {
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.serve(w, r, Route{Access: Anyone, Handle: func(*Visit) error { return errForeign }})
 	}))
-	c.guard = cross.Handler(http.HandlerFunc(c.route))
+	guarded := cross.Handler(http.HandlerFunc(c.route))
+	c.guard = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Where a browser is too old for Sec-Fetch-Site, the standard library compares the
+		// host of the origin only. Ours has a scheme and a port as well.
+		if origin := r.Header.Get("Origin"); origin != "" && origin != c.origin() && r.Header.Get("Sec-Fetch-Site") == "" {
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+		}
+		guarded.ServeHTTP(w, r)
+	})
 	return nil
 }
 
@@ -221,8 +229,11 @@ func (c *Console) properHost(r *http.Request) string {
 	if !loopback(hostname(r.Host)) || !loopback(c.config.URL.Hostname()) {
 		return ""
 	}
-	return c.config.URL.Scheme + "://" + c.config.URL.Host + r.URL.RequestURI()
+	return c.origin() + r.URL.RequestURI()
 }
+
+// origin is the console's own, as browsers write it.
+func (c *Console) origin() string { return c.config.URL.Scheme + "://" + c.config.URL.Host }
 
 func hostname(host string) string {
 	return (&url.URL{Host: host}).Hostname()

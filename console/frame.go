@@ -1,6 +1,7 @@
 package console
 
 import (
+	"hash/crc32"
 	"net/http"
 	"strings"
 	"time"
@@ -43,6 +44,17 @@ func digits(account string) string {
 		return account
 	}
 	return account[:4] + "-" + account[4:8] + "-" + account[8:]
+}
+
+// colourOf is the colour of an account that nobody gave one: red if its alias says that
+// it is production, else one that stays the same for it.
+func colourOf(account, alias string) Colour {
+	if strings.Contains(strings.ToLower(alias), "prod") {
+		return Red
+	}
+	others := [...]Colour{Teal, Purple, Orange, LightBlue, Green, Pink, Yellow, DarkBlue}
+	digits := crc32.ChecksumIEEE([]byte(account))
+	return others[digits%uint32(len(others))]
 }
 
 // navSection is a group of entries in the navigation.

@@ -85,6 +85,7 @@ func (g *Gate) describe(r store.Reader, b *session.Browser) (*Person, error) {
 	p := &Person{
 		Account: string(principal.Account),
 		Alias:   account.Alias,
+		Colour:  colourOf(string(principal.Account), account.Alias),
 		ARN:     principal.ARN,
 		Name:    principal.Name,
 		MFA:     principal.MFA,

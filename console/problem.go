@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 )
 
@@ -79,9 +78,16 @@ func problemOf(err error) Problem {
 		}
 	}
 	p := Problem{Status: http.StatusBadRequest, Code: api.ErrorCode(), Why: api.ErrorMessage()}
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) {
-		p.Status, p.ID = response.HTTPStatusCode(), response.ServiceRequestID()
+	if api.ErrorFault() == smithy.FaultServer {
+		p.Status = http.StatusInternalServerError
+	}
+	var status interface{ HTTPStatusCode() int }
+	if errors.As(err, &status) {
+		p.Status = status.HTTPStatusCode()
+	}
+	var id interface{ ServiceRequestID() string }
+	if errors.As(err, &id) {
+		p.ID = id.ServiceRequestID()
 	}
 	p.Title, p.Do = inWords(p)
 	return p

@@ -33,6 +33,7 @@ const (
 func (c *Console) routes() []Route {
 	return slices.Concat(
 		[]Route{
+			{Pattern: "GET /search", Handle: c.search},
 			{Pattern: "POST /preferences/theme", Handle: c.setTheme, Access: Anyone},
 		},
 		// A line for each area, in the order of the alphabet; the routes are in its file.
