@@ -18,15 +18,19 @@ const (
 	msgBothNeeded  = "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
 )
 
-// MFAError refuses a code. Callers answer AccessDenied with the message; if
-// Counted, a failure was counted in the transaction, which must be kept.
+// MFAError refuses a code, or the answer of a security key. Callers answer AccessDenied
+// with the message; if Counted, a failure was counted in the transaction, which must be
+// kept.
 type MFAError struct {
 	Message string
 	Counted bool
 	Until   time.Time // when the person has to wait
+	Cause   error     // the webauthnx.Refusal of a security key's answer
 }
 
 func (e *MFAError) Error() string { return e.Message }
+
+func (e *MFAError) Unwrap() error { return e.Cause }
 
 // MFA checks the codes of virtual MFA devices and hardware tokens. Its methods run inside a
 // transaction: what they find out about a device and a person (the code that was
@@ -86,7 +90,7 @@ func (m *MFA) CheckOwn(tx store.Tx, p *identity.Person, code string, now time.Ti
 			if device.Kind() == identity.SecurityKey {
 				continue
 			}
-			ok, err := m.try(tx, device, func(seed []byte) (used, bool) {
+			ok, err := m.try(tx, device, now, func(seed []byte) (used, bool) {
 				step, ok := mfa.Verify(seed, code, now, device.LastStep, device.Drift)
 				return used{step: step, drift: device.Drift}, ok
 			})
@@ -122,7 +126,7 @@ type used struct{ step, drift int64 }
 
 // attempt looks at a code of a device, unless the person has to wait, and keeps the outcome.
 func (m *MFA) attempt(tx store.Tx, device *identity.MFADevice, personID string, now time.Time, refusal string, verify func(seed []byte) (used, bool)) error {
-	return m.guard(tx, personID, now, refusal, func() (bool, error) { return m.try(tx, device, verify) })
+	return m.guard(tx, personID, now, refusal, func() (bool, error) { return m.try(tx, device, now, verify) })
 }
 
 // guard lets try look at a code, unless the person has to wait, and counts.
@@ -150,7 +154,7 @@ func (m *MFA) guard(tx store.Tx, personID string, now time.Time, refusal string,
 }
 
 // try looks at a code of a device, and keeps what it tells if it is right.
-func (m *MFA) try(tx store.Tx, device *identity.MFADevice, verify func(seed []byte) (used, bool)) (bool, error) {
+func (m *MFA) try(tx store.Tx, device *identity.MFADevice, now time.Time, verify func(seed []byte) (used, bool)) (bool, error) {
 	seed, err := m.seed(device)
 	if err != nil {
 		return false, err
@@ -161,7 +165,7 @@ func (m *MFA) try(tx store.Tx, device *identity.MFADevice, verify func(seed []by
 		return false, nil
 	}
 	return true, identity.MFADevices.Edit(tx, func(d *identity.MFADevice) error {
-		d.LastStep, d.Drift = u.step, u.drift
+		d.LastStep, d.Drift, d.LastUsed = u.step, u.drift, now.UTC().Truncate(time.Second)
 		return nil
 	}, string(device.Account), device.Key())
 }

@@ -2,7 +2,7 @@
 // a request against the access key or session that it names, and yields a
 // Principal, complete and never looked up again. It also owns the check of MFA
 // codes against a person's devices, so that a code is single-use and throttled
-// wherever it is presented.
+// wherever it is presented, and the ceremonies of security keys and passkeys.
 //
 // Whether the caller may do what they ask is package authz's business.
 package authn

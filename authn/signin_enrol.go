@@ -202,7 +202,7 @@ func (s *SignIns) takeDevices(tx store.Tx, p *identity.Person) error {
 			}, account, d.Key())
 		case identity.SecurityKey:
 			keys++
-			identity.MFADevices.Delete(tx, account, d.Key())
+			identity.DeleteSecurityKey(tx, d)
 		default:
 			virtual++
 			identity.MFADevices.Delete(tx, account, d.Key())

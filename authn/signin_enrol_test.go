@@ -184,6 +184,7 @@ func TestClaimOfNamesThatOthersHave(t *testing.T) {
 func TestT245_Links(t *testing.T) {
 	d := newDoor(t)
 	d.phone("bob", "phone")
+	d.key("bob", []byte("bob's key"))
 	old := d.link(idOf("bob"), identity.LinkRecover)
 	link := d.link(idOf("bob"), identity.LinkRecover)
 	d.is(d.follow(old), authn.Refused)
@@ -220,6 +221,9 @@ func TestT245_Links(t *testing.T) {
 		n, err := identity.CountsOf.Get(r, string(account))
 		if err != nil || n.MFADevices != 1 || n.MFADevicesInUse != 1 || identity.MFADevices.Has(r, string(account), "/phone") {
 			t.Errorf("counts %+v, %v", n, err)
+		}
+		if _, err := identity.SecurityKeyByCredential(r, []byte("bob's key")); err != store.ErrNotFound || n.SecurityKeys != 0 {
+			t.Errorf("the lost key: %v, counts %+v", err, n)
 		}
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/internal/password"
+	"github.com/lanyard-iam/lanyard/internal/webauthnx"
 	"github.com/lanyard-iam/lanyard/keyring"
 	"github.com/lanyard-iam/lanyard/mfa"
 	"github.com/lanyard-iam/lanyard/session"
@@ -154,6 +156,28 @@ func (d *door) phone(user, name string) {
 	})
 	d.edit(user, func(u *identity.User) {
 		u.MFA = append(u.MFA, identity.EnabledDevice{Serial: "/" + name, Enabled: d.now})
+	})
+}
+
+// key registers a security key of a user.
+func (d *door) key(user string, id []byte) {
+	d.Helper()
+	d.update(func(tx store.Tx) error {
+		p, err := identity.FindPerson(tx, idOf(user))
+		if err != nil {
+			return err
+		}
+		key, err := identity.NewSecurityKey(p, "key", &webauthnx.Credential{ID: id}, d.now, rand.Reader)
+		if err != nil {
+			return err
+		}
+		return errors.Join(
+			identity.PutSecurityKey(tx, key),
+			identity.EditPerson(tx, p, func(c identity.Credentials) {
+				*c.Devices = append(*c.Devices, identity.EnabledDevice{Serial: key.Key(), Enabled: key.Enabled})
+			}),
+			identity.EditCounts(tx, account, func(n *identity.Counts) error { n.SecurityKeys++; n.MFADevicesInUse++; return nil }),
+		)
 	})
 }
 

@@ -58,25 +58,24 @@ func SecurityKeyByCredential(r store.Reader, credentialID []byte) (*MFADevice, e
 }
 
 // NewSecurityKey is a security key that a person has registered: it is in use from now on.
-// owner is the unique id of the user with that name, or the account id for the root user,
-// who has no name. label is what the person calls it (see ValidKeyLabel); chance from rand
-// makes the serial number one that nobody had before.
-func NewSecurityKey(account arn.AccountID, owner, userName, label string, credential *webauthnx.Credential, now time.Time, rand io.Reader) (*MFADevice, error) {
+// label is what the person calls it (see ValidKeyLabel); chance from rand makes the serial
+// number one that nobody had before.
+func NewSecurityKey(p *Person, label string, credential *webauthnx.Credential, now time.Time, rand io.Reader) (*MFADevice, error) {
 	var chance [16]byte
 	if _, err := io.ReadFull(rand, chance[:]); err != nil {
 		return nil, fmt.Errorf("draw the id of a security key: %w", err)
 	}
 	path := securityKeyPrefix + "root-account/"
-	if userName != "" {
-		path = securityKeyPrefix + "user/" + userName + "/"
+	if !p.Root() {
+		path = securityKeyPrefix + "user/" + p.User.Name + "/"
 	}
 	now = now.UTC().Truncate(time.Second)
 	return &MFADevice{
-		Account:  account,
+		Account:  p.Account.ID,
 		Path:     path,
 		Name:     label + "-" + base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(chance[:]),
 		Created:  now,
-		Owner:    owner,
+		Owner:    p.ID(),
 		Enabled:  now,
 		WebAuthn: credential,
 	}, nil

@@ -19,22 +19,24 @@ func TestNewSecurityKey(t *testing.T) {
 	const account = arn.AccountID("111122223333")
 	now := time.Date(2026, 7, 1, 12, 0, 0, 5, time.UTC)
 	credential := &webauthnx.Credential{ID: []byte("id"), PublicKey: []byte("key"), Algorithm: webauthnx.ES256}
-	for user, serial := range map[string]string{
-		"alice": "arn:aws:iam::111122223333:u2f/user/alice/my-key-AEAQCAIBAEAQCAIBAEAQCAIBAE",
-		"":      "arn:aws:iam::111122223333:u2f/root-account/my-key-AEAQCAIBAEAQCAIBAEAQCAIBAE",
+	root := &identity.Person{Account: &identity.Account{ID: account}}
+	alice := &identity.Person{Account: root.Account, User: &identity.User{Account: account, ID: "AIDAALICE", Name: "alice"}}
+	for p, serial := range map[*identity.Person]string{
+		alice: "arn:aws:iam::111122223333:u2f/user/alice/my-key-AEAQCAIBAEAQCAIBAEAQCAIBAE",
+		root:  "arn:aws:iam::111122223333:u2f/root-account/my-key-AEAQCAIBAEAQCAIBAEAQCAIBAE",
 	} {
-		d, err := identity.NewSecurityKey(account, "AIDAALICE", user, "my-key", credential, now, bytes.NewReader(bytes.Repeat([]byte{1}, 16)))
+		d, err := identity.NewSecurityKey(p, "my-key", credential, now, bytes.NewReader(bytes.Repeat([]byte{1}, 16)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d.Serial("aws") != serial || d.Kind() != identity.SecurityKey || d.Label() != "my-key" || d.Owner != "AIDAALICE" || !d.Enabled.Equal(now.Truncate(time.Second)) {
+		if d.Serial("aws") != serial || d.Kind() != identity.SecurityKey || d.Label() != "my-key" || d.Owner != p.ID() || !d.Enabled.Equal(now.Truncate(time.Second)) {
 			t.Errorf("%+v: %s, %s", d, d.Serial("aws"), d.Label())
 		}
 		if of, key, ok := identity.SerialKey("999999999999", serial); !ok || of != account || key != d.Key() {
 			t.Errorf("%s is of %s, %s", serial, of, key)
 		}
 	}
-	if _, err := identity.NewSecurityKey(account, "AIDAALICE", "alice", "k", credential, now, strings.NewReader("short")); err == nil {
+	if _, err := identity.NewSecurityKey(alice, "k", credential, now, strings.NewReader("short")); err == nil {
 		t.Error("a key without chance in its name")
 	}
 	for label, ok := range map[string]bool{

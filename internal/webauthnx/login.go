@@ -28,7 +28,7 @@ func (rp *RelyingParty) BeginDiscoverableLogin(now time.Time, rand io.Reader) (o
 
 func (rp *RelyingParty) beginLogin(c ceremony, registered []*Credential, now time.Time, rand io.Reader) (options, state []byte, err error) {
 	c.Type = protocol.AssertCeremony
-	begun, err := begin(c, now, rand)
+	begun, err := rp.begin(c, now, rand)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,7 +65,7 @@ type Login struct {
 // It refuses with a [Refusal]; other errors are the server's own trouble. [Cloned] is told
 // only to who has the credential's key: it is a reason to warn its owner.
 func (rp *RelyingParty) FinishLogin(state, personID, response []byte, now time.Time, find func(credentialID []byte) (*Owned, error)) (*Login, error) {
-	c, err := resume(state, protocol.AssertCeremony, now)
+	c, err := rp.resume(state, protocol.AssertCeremony, now)
 	if err != nil {
 		return nil, err
 	}

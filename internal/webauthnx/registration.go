@@ -50,7 +50,7 @@ func (rp *RelyingParty) BeginRegistration(p Person, o RegistrationOptions, now t
 	if len(p.ID) == 0 || len(p.ID) > maxHandle {
 		return nil, nil, errors.New("a person's id has 1 to 64 bytes")
 	}
-	c, err := begin(ceremony{Type: protocol.CreateCeremony, Person: p.ID, Verify: o.Passkey, Passkey: o.Passkey}, now, rand)
+	c, err := rp.begin(ceremony{Type: protocol.CreateCeremony, Person: p.ID, Verify: o.Passkey, Passkey: o.Passkey}, now, rand)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -84,7 +84,7 @@ func (rp *RelyingParty) BeginRegistration(p Person, o RegistrationOptions, now t
 // began; taken tells whether a credential id is registered already, with anybody. It
 // refuses with a [Refusal]; other errors are the server's own trouble.
 func (rp *RelyingParty) FinishRegistration(state, personID, response []byte, now time.Time, taken func(credentialID []byte) (bool, error)) (*Credential, error) {
-	c, err := resume(state, protocol.CreateCeremony, now)
+	c, err := rp.resume(state, protocol.CreateCeremony, now)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,8 @@ func ForURL(public, displayName string) (Config, error) {
 // that wrap it say why.
 var ErrNoSite = errors.New("security keys and passkeys do not work here")
 
-// RelyingParty runs ceremonies. It is safe for concurrent use.
+// RelyingParty runs ceremonies. It is safe for concurrent use. A nil one runs none: they
+// begin and end with [ErrNoSite].
 type RelyingParty struct {
 	config Config
 	idHash [sha256.Size]byte
@@ -171,7 +172,10 @@ type ceremony struct {
 	Expires   time.Time             `json:"e"`
 }
 
-func begin(c ceremony, now time.Time, rand io.Reader) (*ceremony, error) {
+func (rp *RelyingParty) begin(c ceremony, now time.Time, rand io.Reader) (*ceremony, error) {
+	if rp == nil {
+		return nil, ErrNoSite
+	}
 	c.Challenge = make([]byte, challengeBytes)
 	if _, err := io.ReadFull(rand, c.Challenge); err != nil {
 		return nil, fmt.Errorf("draw a challenge: %w", err)
@@ -192,7 +196,10 @@ func (c *ceremony) encoded(options any) (optionsJSON, state []byte, err error) {
 }
 
 // resume reads a ceremony and looks whether it can still be finished.
-func resume(state []byte, want protocol.CeremonyType, now time.Time) (*ceremony, error) {
+func (rp *RelyingParty) resume(state []byte, want protocol.CeremonyType, now time.Time) (*ceremony, error) {
+	if rp == nil {
+		return nil, ErrNoSite
+	}
 	var c ceremony
 	if err := json.Unmarshal(state, &c); err != nil {
 		return nil, fmt.Errorf("read a ceremony: %w", err)

@@ -243,6 +243,20 @@ func TestSites(t *testing.T) {
 	}
 }
 
+func TestNoSite(t *testing.T) {
+	var rp *RelyingParty
+	_, _, begun := rp.BeginRegistration(alice, RegistrationOptions{}, noon, zeros{})
+	_, _, login := rp.BeginLogin(alice.ID, []*Credential{{ID: []byte{1}}}, false, noon, zeros{})
+	_, _, discoverable := rp.BeginDiscoverableLogin(noon, zeros{})
+	_, finished := rp.FinishRegistration(nil, alice.ID, nil, noon, nobody)
+	_, signedIn := rp.FinishLogin(nil, alice.ID, nil, noon, nil)
+	for n, err := range []error{begun, login, discoverable, finished, signedIn} {
+		if err != ErrNoSite {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+}
+
 func TestT269_ChallengeOfAnotherCeremony(t *testing.T) {
 	s := newScene(t)
 	k := softkey.New(ES256)
