@@ -1,18 +1,25 @@
 package audit_test
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/store"
 	"github.com/lanyard-iam/lanyard/store/sqlite"
 )
 
-// What a key did is read oldest first, and tells what lacked a permission; what the
-// retention has passed is not there, and neither are other accounts.
+// What a key and the session that it began did is read oldest first, and tells what lacked
+// a permission; what the retention has passed is not there, and neither are other accounts.
 func TestCalls(t *testing.T) {
 	trail, s := newTrail(t, audit.Options{Retention: 24 * time.Hour})
 	old := read(1)
@@ -21,45 +28,142 @@ func TestCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	day(t, trail)
-	calls := func(key string, stop int) (ids, denied []string, oldest time.Time) {
+	calls := func(key string) (ids, denied []string, oldest time.Time, known map[string]time.Time) {
 		t.Helper()
-		err := s.View(t.Context(), func(r store.Reader) (err error) {
-			oldest, err = trail.Calls(r, account, at.Add(time.Minute), func(id []byte) bool { return string(id) == key }, func(e *audit.Entry) bool {
-				ids = append(ids, e.ID)
-				if e.Denied {
-					denied = append(denied, e.ID)
-				}
-				return len(ids) != stop
-			})
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
+		known = map[string]time.Time{key: {}}
+		for _, c := range keyCalls(t, trail, s, known, &oldest) {
+			ids = append(ids, eventID(t, c))
+			if c.Denied {
+				denied = append(denied, eventID(t, c))
+			}
 		}
-		return ids, denied, oldest
+		return ids, denied, oldest, known
 	}
-	got, denied, oldest := calls(alice.AccessKeyID, 0)
-	if !slices.Equal(got, []string{"assume", "failed"}) || len(denied) != 0 {
+	got, denied, oldest, known := calls(alice.AccessKeyID)
+	if !slices.Equal(got, []string{"assume", "denied", "failed"}) || !slices.Equal(denied, []string{"denied"}) {
 		t.Errorf("alice's key: %v, denied %v", got, denied)
 	}
 	if !oldest.Truncate(time.Second).Equal(at.Truncate(time.Second)) {
 		t.Errorf("the oldest record is of %s", oldest)
 	}
-	if got, denied, _ = calls(deployer.AccessKeyID, 0); !slices.Equal(got, denied) || len(got) != 1 {
+	if _, found := known["ASIAEXAMPLEDEPLOY001"]; !found || len(known) != 2 {
+		t.Errorf("alice's key minted %v", known)
+	}
+	if got, denied, _, _ = calls(deployer.AccessKeyID); !slices.Equal(got, denied) || len(got) != 1 {
 		t.Errorf("the role's session: %v, denied %v", got, denied)
 	}
-	if got, _, _ = calls(alice.AccessKeyID, 1); !slices.Equal(got, []string{"assume"}) {
-		t.Errorf("stopped: %v", got)
-	}
-	if got, _, _ = calls("", 0); len(got) != 0 {
-		t.Errorf("no key: %v", got)
+	if got, _, _, _ = calls("AKIAEXAMPLENOBODY001"); len(got) != 0 {
+		t.Errorf("a key that did nothing: %v", got)
 	}
 	err := s.View(t.Context(), func(r store.Reader) error {
-		oldest, err := trail.Calls(r, "999999999999", at, func([]byte) bool { return true }, func(*audit.Entry) bool { t.Error("a record of another account"); return true })
-		if !oldest.IsZero() {
-			t.Errorf("an empty trail begins %s", oldest)
+		page, err := trail.KeyCalls(r, audit.CallQuery{Account: "999999999999", Keys: map[string]time.Time{alice.AccessKeyID: {}}, Now: at})
+		if !page.Oldest.IsZero() || len(page.Calls) > 0 || page.Next != "" {
+			t.Errorf("another account's trail: %+v", page)
 		}
 		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keyCalls reads all pages.
+func keyCalls(t *testing.T, trail *audit.Trail, s store.Store, keys map[string]time.Time, oldest *time.Time) (all []audit.KeyCall) {
+	t.Helper()
+	for token, first := "", true; first || token != ""; first = false {
+		found := keys
+		if !first { // a client that comes back knows nothing but the token
+			found = map[string]time.Time{}
+		}
+		err := s.View(t.Context(), func(r store.Reader) error {
+			page, err := trail.KeyCalls(r, audit.CallQuery{Account: account, Keys: found, Token: token, Now: at.Add(time.Minute)})
+			if first && oldest != nil {
+				*oldest = page.Oldest
+			}
+			token = page.Next
+			all = append(all, page.Calls...)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(keys, found)
+	}
+	return all
+}
+
+func eventID(t *testing.T, c audit.KeyCall) string {
+	t.Helper()
+	var record struct {
+		EventID string `json:"eventID"`
+	}
+	if err := json.Unmarshal(c.Record, &record); err != nil {
+		t.Fatal(err)
+	}
+	return record.EventID
+}
+
+// The calls of a key that did much, and of a session that it began on the first page and
+// that is used on the last, are all found by who has nothing but the tokens, once each and
+// in order. A token is good for its account, unchanged.
+func TestKeyCallsInPages(t *testing.T) {
+	trail, s := newTrail(t, audit.Options{})
+	const many = 1200
+	var want []string
+	add := func(i int, id string, e *audit.Event) {
+		t.Helper()
+		e.ID, e.RequestID, e.Time = id, "request-"+id, at.Add(time.Duration(i-many)*time.Millisecond)
+		if err := trail.Enqueue(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	session := alice
+	session.AccessKeyID = "ASIAEXAMPLESESSION01"
+	for i := range many {
+		id := fmt.Sprintf("call-%d", i)
+		e := event(alice, "iam", "GetUser", true)
+		switch {
+		case i == 0:
+			e = event(alice, "sts", "GetSessionToken", true)
+			e.SetResponse(&sts.GetSessionTokenOutput{Credentials: &ststypes.Credentials{AccessKeyId: &session.AccessKeyID}}, audit.NewRedactor(nil))
+		case i%100 == 7:
+			add(i, id, event(bob, "iam", "GetUser", true))
+			continue
+		case i == many-1:
+			e = event(session, "iam", "DeleteUser", false)
+		}
+		want = append(want, id)
+		add(i, id, e)
+	}
+	if err := trail.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range keyCalls(t, trail, s, map[string]time.Time{alice.AccessKeyID: {}}, nil) {
+		got = append(got, eventID(t, c))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%d calls, want %d", len(got), len(want))
+	}
+	err := s.View(t.Context(), func(r store.Reader) error {
+		q := audit.CallQuery{Account: account, Keys: map[string]time.Time{alice.AccessKeyID: {}}, Now: at}
+		page, err := trail.KeyCalls(r, q)
+		if err != nil || page.Next == "" {
+			t.Fatalf("one page: %v", err)
+		}
+		for name, change := range map[string]func(*audit.CallQuery){
+			"another account": func(q *audit.CallQuery) { q.Account = "999999999999" },
+			"cut":             func(q *audit.CallQuery) { q.Token = q.Token[:len(q.Token)-2] },
+			"made up":         func(q *audit.CallQuery) { q.Token = "AAAAAAAAAAAAAAAAAAAAAAAAAAAA" },
+		} {
+			wrong := q
+			wrong.Token = page.Next
+			change(&wrong)
+			if _, err := trail.KeyCalls(r, wrong); !errors.Is(err, audit.ErrToken) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,8 +192,15 @@ func BenchmarkCalls(b *testing.B) {
 	}
 	for b.Loop() {
 		err := s.View(b.Context(), func(r store.Reader) error {
-			_, err := trail.Calls(r, account, at.Add(time.Hour), func([]byte) bool { return false }, func(*audit.Entry) bool { return true })
-			return err
+			q := audit.CallQuery{Account: account, Keys: map[string]time.Time{"AKIAEXAMPLENOBODY001": {}}, Now: at.Add(time.Hour)}
+			for first := true; first || q.Token != ""; first = false {
+				page, err := trail.KeyCalls(r, q)
+				if err != nil {
+					return err
+				}
+				q.Token = page.Next
+			}
+			return nil
 		})
 		if err != nil {
 			b.Fatal(err)

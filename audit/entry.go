@@ -46,8 +46,6 @@ type Entry struct {
 	References  []Reference
 	// Record is the CloudTrail record, JSON on one line.
 	Record string
-	// Denied tells whether it failed for lack of a permission. Only Calls sets it.
-	Denied bool
 	// Decision is set by Find and LastDenied, if the request came to one.
 	Decision *Decision
 }

@@ -14,17 +14,18 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/policy"
-	"github.com/lanyard-iam/lanyard/server"
 )
 
 // Report says what was done, and what the key did. As JSON it is for programs.
 type Report struct {
-	Key         *server.KeyReply `json:"key"`
-	Steps       []Step           `json:"steps"`
-	Replacement string           `json:"replacementAccessKeyId,omitempty"`
+	Key         *identity.KeyState `json:"key"`
+	Steps       []Step             `json:"steps"`
+	Replacement string             `json:"replacementAccessKeyId,omitempty"`
 	// Trail is the part of the trail that was read: what happened before is not known.
-	Trail server.KeyTrail `json:"trail"`
+	Trail audit.KeyTrail `json:"trail"`
 	// NewSince is since when an address or a program that is seen first is new; zero if
 	// the key made no call before it, so that there is nothing to compare with.
 	NewSince  time.Time `json:"newSince,omitzero"`
@@ -129,7 +130,7 @@ type record struct {
 	Response map[string]any `json:"responseElements"`
 }
 
-func newReport(key *server.KeyReply, leaked time.Time, keepReads bool) *Report {
+func newReport(key *identity.KeyState, leaked time.Time, keepReads bool) *Report {
 	return &Report{
 		Key: key, leaked: leaked, keepReads: keepReads,
 		Sessions: []Session{}, Addresses: []Source{}, Agents: []Source{}, Made: []Made{}, Reads: []ReadSum{}, Calls: []Call{},
@@ -152,7 +153,7 @@ func (r *Report) Err() error {
 }
 
 // add takes one call into the report.
-func (r *Report) add(c *server.KeyCall) {
+func (r *Report) add(c *audit.KeyCall) {
 	var rec record
 	if err := json.Unmarshal(c.Record, &rec); err != nil {
 		// The trail writes JSON; what is not is shown rather than lost.
@@ -254,7 +255,7 @@ func (r *Report) madeKey(id string) bool {
 }
 
 // finish puts what was counted into order.
-func (r *Report) finish(trail *server.KeyTrail) {
+func (r *Report) finish(trail *audit.KeyTrail) {
 	r.Trail = *trail
 	if r.before {
 		r.NewSince = r.leaked

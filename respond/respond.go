@@ -22,7 +22,9 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/lanyard-iam/lanyard/arn"
-	"github.com/lanyard-iam/lanyard/server"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/session"
 )
 
 // Quarantine is the AWS managed policy that denies what thieves of keys do first: to make
@@ -32,9 +34,9 @@ const Quarantine = "AWSCompromisedKeyQuarantineV3"
 // Server is what is asked of the server over its owner's socket.
 type Server interface {
 	// Revoke ends the sessions that a key minted before now.
-	Revoke(ctx context.Context, id string) (server.Revoked, error)
+	Revoke(ctx context.Context, id string) (session.Subject, error)
 	// Calls yields what a key and its sessions did.
-	Calls(ctx context.Context, id string, yield func(*server.KeyCall)) (*server.KeyTrail, error)
+	Calls(ctx context.Context, id string, yield func(*audit.KeyCall)) (*audit.KeyTrail, error)
 }
 
 // Vault keeps the secret of a replacement, which can be had once. It is opened before
@@ -46,7 +48,7 @@ type Vault interface {
 
 // Responder responds to one leaked key.
 type Responder struct {
-	Key       *server.KeyReply
+	Key       *identity.KeyState
 	Server    Server
 	IAM       *iam.Client
 	Partition arn.Partition

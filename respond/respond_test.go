@@ -13,8 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/smithy-go/middleware"
-
-	"github.com/lanyard-iam/lanyard/server"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/session"
 )
 
 const leakedKey = "AKIARTX3GSDSSZTB5BQM"
@@ -22,7 +23,7 @@ const leakedKey = "AKIARTX3GSDSSZTB5BQM"
 var leakedAt = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // call is a call as the server tells of it.
-func call(t *testing.T, after time.Duration, key, name string, change func(map[string]any)) *server.KeyCall {
+func call(t *testing.T, after time.Duration, key, name string, change func(map[string]any)) *audit.KeyCall {
 	t.Helper()
 	record := map[string]any{
 		"eventTime": leakedAt.Add(after).Format(time.RFC3339), "eventSource": "iam.amazonaws.com", "eventName": name, "requestID": "r-" + name,
@@ -36,16 +37,16 @@ func call(t *testing.T, after time.Duration, key, name string, change func(map[s
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server.KeyCall{Account: "111122223333", AccessKeyID: key, ReadOnly: strings.HasPrefix(name, "Get"), Record: text}
+	return &audit.KeyCall{Account: "111122223333", AccessKeyID: key, ReadOnly: strings.HasPrefix(name, "Get"), Record: text}
 }
 
-func report(t *testing.T, key *server.KeyReply, calls ...*server.KeyCall) (*Report, string) {
+func report(t *testing.T, key *identity.KeyState, calls ...*audit.KeyCall) (*Report, string) {
 	t.Helper()
 	r := newReport(key, leakedAt, true)
 	for _, c := range calls {
 		r.add(c)
 	}
-	r.finish(&server.KeyTrail{From: leakedAt.Add(-time.Hour), To: leakedAt.Add(time.Hour)})
+	r.finish(&audit.KeyTrail{From: leakedAt.Add(-time.Hour), To: leakedAt.Add(time.Hour)})
 	var text strings.Builder
 	if err := r.Write(&text, false, leakedAt.Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -63,8 +64,8 @@ func TestNewAddressesAndPrograms(t *testing.T) {
 		r["sourceIPAddress"], r["userIdentity"] = "203.0.113.66", map[string]any{"type": "Unknown"}
 		r["errorCode"], r["errorMessage"] = "SignatureDoesNotMatch", "no"
 	}
-	key := &server.KeyReply{ID: leakedKey, Account: "111122223333"}
-	calls := []*server.KeyCall{
+	key := &identity.KeyState{ID: leakedKey, Account: "111122223333"}
+	calls := []*audit.KeyCall{
 		call(t, -time.Minute, leakedKey, "GetUser", nil),
 		call(t, -time.Minute, leakedKey, "GetUser", stranger),
 		call(t, time.Minute, leakedKey, "GetUser", nil),
@@ -90,7 +91,7 @@ func TestNewAddressesAndPrograms(t *testing.T) {
 // Every operation that opens something names it and the command that shows it, from what
 // the request or the response says; an argument is one word of the shell, whatever it is.
 func TestOpenings(t *testing.T) {
-	key := &server.KeyReply{ID: leakedKey, Account: "111122223333"}
+	key := &identity.KeyState{ID: leakedKey, Account: "111122223333"}
 	for _, c := range []struct {
 		name              string
 		request, response map[string]any
@@ -113,7 +114,7 @@ func TestOpenings(t *testing.T) {
 	r, _ := report(t, key,
 		call(t, 0, leakedKey, "CreateUser", func(r map[string]any) { r["errorCode"] = "AccessDenied" }),
 		call(t, 0, leakedKey, "GetUser", nil),
-		&server.KeyCall{AccessKeyID: leakedKey, Record: []byte("{")})
+		&audit.KeyCall{AccessKeyID: leakedKey, Record: []byte("{")})
 	if len(r.Made) != 0 || len(r.Calls) != 3 {
 		t.Errorf("made %+v by %+v", r.Made, r.Calls)
 	}
@@ -133,12 +134,12 @@ func (f *fake) step(name string) error {
 	return nil
 }
 
-func (f *fake) Revoke(context.Context, string) (server.Revoked, error) {
-	return server.Revoked{Before: leakedAt}, f.step("revoke")
+func (f *fake) Revoke(context.Context, string) (session.Subject, error) {
+	return session.Subject{Before: leakedAt}, f.step("revoke")
 }
 
-func (f *fake) Calls(_ context.Context, _ string, yield func(*server.KeyCall)) (*server.KeyTrail, error) {
-	return &server.KeyTrail{From: leakedAt, To: leakedAt}, f.step("calls")
+func (f *fake) Calls(_ context.Context, _ string, yield func(*audit.KeyCall)) (*audit.KeyTrail, error) {
+	return &audit.KeyTrail{From: leakedAt, To: leakedAt}, f.step("calls")
 }
 
 func (f *fake) Keep(_, _, _ string) (string, error) { return "kept", f.step("keep") }
@@ -185,7 +186,7 @@ func TestStepsAndTheirFailures(t *testing.T) {
 	} {
 		f := &fake{fail: c.fail}
 		r := &Responder{
-			Key:    &server.KeyReply{ID: leakedKey, Exists: true, Active: true, UserName: "alice"},
+			Key:    &identity.KeyState{ID: leakedKey, Exists: true, Active: true, UserName: "alice"},
 			Server: f, IAM: f.client(), Partition: "aws", Leaked: leakedAt,
 			OpenVault: func(string) (Vault, error) { return f, f.step("OpenVault") },
 		}
@@ -203,7 +204,7 @@ func TestStepsAndTheirFailures(t *testing.T) {
 	// An interruption stops between two steps.
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fake{}
-	r := &Responder{Key: &server.KeyReply{ID: leakedKey, Exists: true, Active: true, UserName: "alice"}, Server: f, IAM: f.client(), Partition: "aws"}
+	r := &Responder{Key: &identity.KeyState{ID: leakedKey, Exists: true, Active: true, UserName: "alice"}, Server: f, IAM: f.client(), Partition: "aws"}
 	cancel()
 	report, err := r.Run(ctx)
 	if !errors.Is(err, context.Canceled) || len(report.Steps) != 1 {

@@ -14,61 +14,19 @@ import (
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/keyring"
+	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/store"
 )
 
 // What the owner of the host asks about access keys that leaked: whose one is, what it
 // did, and whether one that was found somewhere works here.
 
-// KeyReply describes a long-term access key.
-type KeyReply struct {
-	ID      string        `json:"accessKeyId"`
-	Account arn.AccountID `json:"account"`
-	// Exists is false for a key that was deleted, of which Account is all that is
-	// known, and Revoked.
-	Exists   bool      `json:"exists"`
-	Active   bool      `json:"active"`
-	Created  time.Time `json:"created,omitzero"`
-	UserName string    `json:"userName,omitempty"`
-	UserARN  string    `json:"userArn,omitempty"`
-	Password bool      `json:"password,omitempty"` // the user can sign in with one
-	// Others are the user's other access keys.
-	Others []OtherKey `json:"otherKeys,omitempty"`
-	// Revoked is the moment before which sessions were issued that are over; zero if
-	// the key's sessions were never revoked.
-	Revoked time.Time `json:"revokedBefore,omitzero"`
-}
-
-// OtherKey is another access key of the same user.
-type OtherKey struct {
-	ID      string    `json:"accessKeyId"`
-	Active  bool      `json:"active"`
-	Created time.Time `json:"created"`
-}
-
-// KeyCall is a request that a key made, or a session that goes back to it.
-type KeyCall struct {
-	Account     arn.AccountID     `json:"account"` // whose trail it is on
-	AccessKeyID string            `json:"accessKeyId"`
-	ReadOnly    bool              `json:"readOnly"`
-	Denied      bool              `json:"denied,omitempty"` // it lacked a permission
-	Resources   []audit.Reference `json:"resources,omitempty"`
-	Record      json.RawMessage   `json:"record"` // CloudTrail's
-}
-
 // KeyCallsLine is a line of the answer to GET /keys/calls: calls, oldest first in each
 // account, and in the last line what they were taken from.
 type KeyCallsLine struct {
-	Call  *KeyCall  `json:"call,omitempty"`
-	Trail *KeyTrail `json:"trail,omitempty"`
-	Error string    `json:"error,omitempty"`
-}
-
-// KeyTrail is the part of the trail in which calls were looked for.
-type KeyTrail struct {
-	From     time.Time       `json:"from"` // the oldest record of any of the accounts
-	To       time.Time       `json:"to"`
-	Accounts []arn.AccountID `json:"accounts"`
+	Call  *audit.KeyCall  `json:"call,omitempty"`
+	Trail *audit.KeyTrail `json:"trail,omitempty"`
+	Error string          `json:"error,omitempty"`
 }
 
 // Candidate is an access key id with what may be its secret.
@@ -111,47 +69,6 @@ type KeyCheck struct {
 	UserARN  string        `json:"userArn,omitempty"`
 }
 
-// findKey describes a key that exists, or one that was deleted of which the id says
-// that it was of this server.
-func (s *Server) findKey(r store.Reader, id string) (*KeyReply, error) {
-	reply := &KeyReply{ID: id}
-	switch cut, err := identity.Revocations.Get(r, id); {
-	case err == nil:
-		reply.Revoked = cut.Before
-	case !errors.Is(err, store.ErrNotFound):
-		return nil, err
-	}
-	key, err := identity.AccessKeys.Get(r, id)
-	if errors.Is(err, store.ErrNotFound) {
-		account, ok := arn.AccountOfAccessKey(id)
-		if !ok || !identity.Accounts.Has(r, string(account)) {
-			return nil, errNotRevoked(fmt.Sprintf("there is no access key %s here, and its id names no account of this server", id))
-		}
-		reply.Account = account
-		return reply, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	reply.Account, reply.Exists, reply.Active, reply.Created = key.Account, true, !key.Inactive, key.Created
-	u, err := identity.UserByID(r, key.UserID)
-	if err != nil {
-		return nil, fmt.Errorf("user of access key %s: %w", id, err)
-	}
-	reply.UserName, reply.UserARN, reply.Password = u.Name, u.ARN(arn.PartitionOf(s.config.Region)), u.Login != nil
-	for _, other := range u.AccessKeys {
-		if other == id {
-			continue
-		}
-		k, err := identity.AccessKeys.Get(r, other)
-		if err != nil {
-			return nil, fmt.Errorf("access key %s of user %s: %w", other, u.Name, err)
-		}
-		reply.Others = append(reply.Others, OtherKey{ID: other, Active: !k.Inactive, Created: k.Created})
-	}
-	return reply, nil
-}
-
 func (s *Server) serveKey(w http.ResponseWriter, r *http.Request) {
 	reply, err := s.keyNamed(r)
 	if s.refusedKey(w, err) {
@@ -161,21 +78,24 @@ func (s *Server) serveKey(w http.ResponseWriter, r *http.Request) {
 }
 
 // keyNamed describes the key that a request names.
-func (s *Server) keyNamed(r *http.Request) (reply *KeyReply, err error) {
+func (s *Server) keyNamed(r *http.Request) (key *identity.KeyState, err error) {
 	id := r.URL.Query().Get("id")
 	if !arn.IsAccessKey(id) {
-		return nil, errNotRevoked("?id= is the id of a long-term access key: AKIA and 16 more characters")
+		return nil, session.NoSubject("?id= is the id of a long-term access key: AKIA and 16 more characters")
 	}
 	err = s.store.View(r.Context(), func(rd store.Reader) error {
-		reply, err = s.findKey(rd, id)
+		key, err = identity.DescribeKey(rd, arn.PartitionOf(s.config.Region), id)
 		return err
 	})
-	return reply, err
+	if errors.Is(err, store.ErrNotFound) {
+		err = session.NoSubject(fmt.Sprintf("there is no access key %s here, and its id names no account of this server", id))
+	}
+	return key, err
 }
 
 // refusedKey answers a request that failed.
 func (s *Server) refusedKey(w http.ResponseWriter, err error) bool {
-	if refusal, ok := errors.AsType[errNotRevoked](err); ok {
+	if refusal, ok := errors.AsType[session.NoSubject](err); ok {
 		localError(w, http.StatusNotFound, refusal.Error())
 		return true
 	}
@@ -187,9 +107,7 @@ func (s *Server) refusedKey(w http.ResponseWriter, err error) bool {
 	return false
 }
 
-// serveKeyCalls streams what a key did. Sessions are known by the records of the
-// requests that asked for them, so their keys are found first, and then all that any of
-// the keys did.
+// serveKeyCalls streams what a key did.
 func (s *Server) serveKeyCalls(w http.ResponseWriter, r *http.Request) {
 	key, err := s.keyNamed(r)
 	if s.refusedKey(w, err) {
@@ -202,7 +120,7 @@ func (s *Server) serveKeyCalls(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/jsonl")
 	w.Header().Set("Cache-Control", "no-store")
 	out := json.NewEncoder(w)
-	trail, err := s.keyCalls(r.Context(), key.ID, func(c *KeyCall) error { return out.Encode(KeyCallsLine{Call: c}) })
+	trail, err := s.keyCalls(r.Context(), key.ID, func(c *audit.KeyCall) error { return out.Encode(KeyCallsLine{Call: c}) })
 	if err != nil {
 		s.log.Error("what an access key did", "error", err)
 		_ = out.Encode(KeyCallsLine{Error: err.Error()})
@@ -211,72 +129,50 @@ func (s *Server) serveKeyCalls(w http.ResponseWriter, r *http.Request) {
 	_ = out.Encode(KeyCallsLine{Trail: trail})
 }
 
-func (s *Server) keyCalls(ctx context.Context, id string, yield func(*KeyCall) error) (*KeyTrail, error) {
+// keyCalls yields what a key and its sessions did, in all accounts: the owner of the host
+// may ask across them. The keys of the sessions are found first, and then all that any of
+// the keys did.
+func (s *Server) keyCalls(ctx context.Context, id string, yield func(*audit.KeyCall) error) (*audit.KeyTrail, error) {
 	now := s.clock.Now().UTC()
-	trail := &KeyTrail{To: now, Accounts: s.Accounts()}
-	keys := map[string]bool{id: true}
-	match := func(accessKeyID []byte) bool { return keys[string(accessKeyID)] }
-	read := func(fn func(arn.AccountID, *audit.Entry) error) error {
-		return s.store.View(ctx, func(r store.Reader) error {
-			for _, account := range trail.Accounts {
-				var stop error
-				oldest, err := s.trail.Calls(r, account, now, match, func(e *audit.Entry) bool {
-					if stop = ctx.Err(); stop == nil {
-						stop = fn(account, e)
-					}
-					return stop == nil
-				})
-				if err = errors.Join(err, stop); err != nil {
-					return err
-				}
-				if !oldest.IsZero() && (trail.From.IsZero() || oldest.Before(trail.From)) {
-					trail.From = oldest
-				}
-			}
-			return nil
-		})
-	}
+	trail := &audit.KeyTrail{To: now, Accounts: s.Accounts()}
+	keys := map[string]time.Time{id: {}}
 	// A session of another account may mint one of an account that was read before.
 	for known := 0; known < len(keys); {
 		known = len(keys)
-		err := read(func(_ arn.AccountID, e *audit.Entry) error {
-			if minted := mintedKey(e); minted != "" {
-				keys[minted] = true
-			}
-			return nil
-		})
-		if err != nil {
+		if err := s.readCalls(ctx, trail, keys, func(*audit.KeyCall) error { return nil }); err != nil {
 			return nil, err
 		}
 	}
-	err := read(func(account arn.AccountID, e *audit.Entry) error {
-		return yield(&KeyCall{
-			Account: account, AccessKeyID: e.AccessKeyID, ReadOnly: e.ReadOnly, Denied: e.Denied,
-			Resources: e.References, Record: json.RawMessage(e.Record),
-		})
-	})
+	err := s.readCalls(ctx, trail, keys, yield)
 	if trail.From.IsZero() {
 		trail.From = now
 	}
 	return trail, err
 }
 
-// mintedKey is the key of the session that a request began, or empty.
-func mintedKey(e *audit.Entry) string {
-	if e.Source != "sts.amazonaws.com" {
-		return ""
-	}
-	var r struct {
-		ResponseElements struct {
-			Credentials struct {
-				AccessKeyID string `json:"accessKeyId"`
-			} `json:"credentials"`
-		} `json:"responseElements"`
-	}
-	if err := json.Unmarshal([]byte(e.Record), &r); err != nil {
-		return ""
-	}
-	return r.ResponseElements.Credentials.AccessKeyID
+// readCalls reads the trail of every account once, from one snapshot.
+func (s *Server) readCalls(ctx context.Context, trail *audit.KeyTrail, keys map[string]time.Time, yield func(*audit.KeyCall) error) error {
+	return s.store.View(ctx, func(r store.Reader) error {
+		for _, account := range trail.Accounts {
+			q := audit.CallQuery{Account: account, Keys: keys, Now: trail.To}
+			for first := true; first || q.Token != ""; first = false {
+				page, err := s.trail.KeyCalls(r, q)
+				if err = errors.Join(err, ctx.Err()); err != nil {
+					return err
+				}
+				if at := page.Oldest; !at.IsZero() && (trail.From.IsZero() || at.Before(trail.From)) {
+					trail.From = at
+				}
+				for i := range page.Calls {
+					if err := yield(&page.Calls[i]); err != nil {
+						return err
+					}
+				}
+				q.Token = page.Next
+			}
+		}
+		return nil
+	})
 }
 
 // serveCheckKeys tells whether keys that were found somewhere work here. Neither the

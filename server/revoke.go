@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/endpoint"
-	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/store"
 )
@@ -29,27 +27,8 @@ type RevokeRequest struct {
 
 // RevokeReply says what was ended, in the order of the request.
 type RevokeReply struct {
-	Revoked []Revoked `json:"revoked"`
+	Revoked []session.Subject `json:"revoked"`
 }
-
-// Revoked is a principal, or an access key, whose sessions ended.
-type Revoked struct {
-	ARN  string `json:"arn,omitempty"` // of a key, that of its user; empty if it was deleted
-	Type string `json:"type"`          // user, role, root or key
-	ID   string `json:"id"`
-	// Before is the moment before which sessions were issued that are over. It is
-	// a whole second, and later than what was asked for if the principal's sessions
-	// had been revoked up to then already.
-	Before time.Time `json:"before"`
-	// AccessKeys are the long-term keys that still work.
-	AccessKeys []string `json:"accessKeys,omitempty"`
-	Password   bool     `json:"password,omitempty"` // of a user, who can still sign in
-}
-
-// errNotRevoked is about the request: a name that fits nobody, or several.
-type errNotRevoked string
-
-func (e errNotRevoked) Error() string { return string(e) }
 
 // maxRevoked bounds one transaction and its records.
 const maxRevoked = 1000
@@ -61,7 +40,7 @@ func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply, err := s.revoke(r.Context(), in, r.Context().Value(peerKey{}).(peer))
-	if refusal, ok := errors.AsType[errNotRevoked](err); ok {
+	if refusal, ok := errors.AsType[session.NoSubject](err); ok {
 		localError(w, http.StatusBadRequest, refusal.Error()+": no session was ended")
 		return
 	}
@@ -96,28 +75,23 @@ func (s *Server) revoke(ctx context.Context, in RevokeRequest, who peer) (Revoke
 	}
 	switch {
 	case in.Before.After(now):
-		return RevokeReply{}, errNotRevoked("sessions that will be issued cannot be revoked: " + in.Before.Format(time.RFC3339) + " is in the future")
+		return RevokeReply{}, session.NoSubject("sessions that will be issued cannot be revoked: " + in.Before.Format(time.RFC3339) + " is in the future")
 	case len(in.Principals) == 0 || len(in.Principals) > maxRevoked:
-		return RevokeReply{}, errNotRevoked(fmt.Sprintf("name from 1 to %d principals", maxRevoked))
+		return RevokeReply{}, session.NoSubject(fmt.Sprintf("name from 1 to %d principals", maxRevoked))
 	}
 	var reply RevokeReply
 	err := s.store.Update(ctx, func(tx store.Tx) error {
 		reply = RevokeReply{}
 		for _, name := range in.Principals {
-			p, account, err := s.principal(tx, in.Account, name)
+			p, err := session.FindSubject(tx, arn.Scope{Partition: arn.PartitionOf(s.config.Region), Account: in.Account}, name)
 			if err != nil {
 				return err
 			}
-			if err := session.Revoke(tx, p.ID, in.Before); err != nil {
+			if err := p.End(tx, in.Before); err != nil {
 				return err
 			}
-			cut, err := identity.Revocations.Get(tx, p.ID)
-			if err != nil {
-				return err
-			}
-			p.Before = cut.Before
 			reply.Revoked = append(reply.Revoked, p)
-			if err := s.recordRevocation(tx, account, p, now, who); err != nil {
+			if err := s.recordRevocation(tx, p, now, who); err != nil {
 				return err
 			}
 		}
@@ -128,15 +102,15 @@ func (s *Server) revoke(ctx context.Context, in RevokeRequest, who peer) (Revoke
 
 // recordRevocation writes an event that AWS has no name for: there, one attaches a
 // policy that denies what is older.
-func (s *Server) recordRevocation(tx store.Tx, account arn.AccountID, p Revoked, now time.Time, who peer) error {
-	e := s.localEvent(account, "sts.amazonaws.com", "RevokeSessions", now)
+func (s *Server) recordRevocation(tx store.Tx, p session.Subject, now time.Time, who peer) error {
+	e := s.localEvent(p.Account, "sts.amazonaws.com", "RevokeSessions", now)
 	e.Type = "AwsServiceEvent"
 	name, id := p.ARN, "principalId"
 	if p.Type == "key" {
 		name, id = p.ID, "accessKeyId"
 	}
 	kinds := map[string]string{"user": "AWS::IAM::User", "role": "AWS::IAM::Role", "key": "AWS::IAM::AccessKey"}
-	e.Resources = []audit.Resource{{ARN: name, AccountID: account, Type: kinds[p.Type]}}
+	e.Resources = []audit.Resource{{ARN: name, AccountID: p.Account, Type: kinds[p.Type]}}
 	var err error
 	if e.Additional, err = json.Marshal(map[string]any{
 		"localUser": loginName(who.uid), "localUid": who.uid, id: p.ID, "issuedBefore": p.Before.Format(time.RFC3339),
@@ -160,89 +134,4 @@ func (s *Server) localEvent(account arn.AccountID, source, name string, now time
 		Account:   account,
 		Identity:  audit.UserIdentity{Type: "AWSService", InvokedBy: localService},
 	}
-}
-
-// principal finds who has sessions by an ARN, a unique id, a name or an access key.
-func (s *Server) principal(r store.Reader, account arn.AccountID, given string) (Revoked, arn.AccountID, error) {
-	kind, name := "", given
-	switch a, err := arn.Parse(given); {
-	case err == nil:
-		account = arn.AccountID(a.Account)
-		kind, _, name = a.Split()
-		if a.Service == "sts" {
-			return Revoked{}, "", errNotRevoked(given + " is one session; name its role or user, all of whose sessions end")
-		}
-		p, account, err := s.principalNamed(r, account, kind, name, given)
-		if err == nil && !strings.EqualFold(p.ARN, given) {
-			err = errNotRevoked(fmt.Sprintf("there is no %s; did you mean %s?", given, p.ARN))
-		}
-		return p, account, err
-	case given == "root":
-		return s.principalNamed(r, account, given, "", given)
-	case strings.HasPrefix(given, arn.PrefixUser) || strings.HasPrefix(given, arn.PrefixRole):
-		if e, err := identity.Entities.Get(r, given); err == nil {
-			return s.principalNamed(r, e.Account, string(e.Type), e.Name, given)
-		}
-	}
-	if arn.IsAccessKey(given) {
-		key, err := s.findKey(r, given)
-		if err != nil {
-			return Revoked{}, "", err
-		}
-		p := Revoked{ARN: key.UserARN, Type: "key", ID: given}
-		if key.Active {
-			p.AccessKeys = []string{given}
-		}
-		return p, key.Account, nil
-	}
-	if k, n, ok := strings.Cut(given, "/"); ok {
-		kind, name = k, n[strings.LastIndexByte(n, '/')+1:]
-	}
-	return s.principalNamed(r, account, kind, name, given)
-}
-
-// principalNamed finds a user or role of an account, or its root user; either, if kind
-// is empty.
-func (s *Server) principalNamed(r store.Reader, account arn.AccountID, kind, name, given string) (Revoked, arn.AccountID, error) {
-	scope := arn.Scope{Partition: arn.PartitionOf(s.config.Region), Account: account}
-	if !identity.Accounts.Has(r, string(account)) {
-		return Revoked{}, "", errNotRevoked(fmt.Sprintf("there is no account %s here", account))
-	}
-	if kind == "root" {
-		return Revoked{ARN: scope.Root(), Type: "root", ID: string(account)}, account, nil
-	}
-	var found []Revoked
-	if kind == "" || kind == "user" {
-		u, err := identity.FindUser(r, account, name)
-		if err == nil {
-			p := Revoked{ARN: u.ARN(scope.Partition), Type: "user", ID: u.ID, Password: u.Login != nil}
-			for _, id := range u.AccessKeys {
-				key, err := identity.AccessKeys.Get(r, id)
-				if err != nil {
-					return Revoked{}, "", err
-				}
-				if !key.Inactive {
-					p.AccessKeys = append(p.AccessKeys, id)
-				}
-			}
-			found = append(found, p)
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return Revoked{}, "", err
-		}
-	}
-	if kind == "" || kind == "role" {
-		role, err := identity.FindRole(r, account, name)
-		if err == nil {
-			found = append(found, Revoked{ARN: role.ARN(scope.Partition), Type: "role", ID: role.ID})
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return Revoked{}, "", err
-		}
-	}
-	switch len(found) {
-	case 1:
-		return found[0], account, nil
-	case 0:
-		return Revoked{}, "", errNotRevoked(fmt.Sprintf("there is no user or role %q in account %s", given, account))
-	}
-	return Revoked{}, "", errNotRevoked(fmt.Sprintf("%q is a user and a role: say user/%s or role/%s", given, name, name))
 }

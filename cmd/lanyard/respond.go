@@ -17,8 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/respond"
 	"github.com/lanyard-iam/lanyard/server"
+	"github.com/lanyard-iam/lanyard/session"
 )
 
 // leakedBefore is how long ago a key leaked if nobody says.
@@ -84,7 +87,7 @@ Exit code 254: a step failed, or the server does not know the key.`,
 			if err != nil {
 				return err
 			}
-			var key server.KeyReply
+			var key identity.KeyState
 			if err := running.call(cmd.Context(), http.MethodGet, "/key?id="+url.QueryEscape(args[1]), nil, &key); err != nil {
 				return err
 			}
@@ -138,18 +141,18 @@ Exit code 254: a step failed, or the server does not know the key.`,
 // keyServer is the owner's socket, as package respond asks it.
 type keyServer struct{ *local }
 
-func (k keyServer) Revoke(ctx context.Context, id string) (server.Revoked, error) {
+func (k keyServer) Revoke(ctx context.Context, id string) (session.Subject, error) {
 	var reply server.RevokeReply
 	if err := k.call(ctx, http.MethodPost, "/revoke", server.RevokeRequest{Principals: []string{id}}, &reply); err != nil {
-		return server.Revoked{}, err
+		return session.Subject{}, err
 	}
 	if len(reply.Revoked) != 1 {
-		return server.Revoked{}, errors.New("the server does not say what it revoked")
+		return session.Subject{}, errors.New("the server does not say what it revoked")
 	}
 	return reply.Revoked[0], nil
 }
 
-func (k keyServer) Calls(ctx context.Context, id string, yield func(*server.KeyCall)) (*server.KeyTrail, error) {
+func (k keyServer) Calls(ctx context.Context, id string, yield func(*audit.KeyCall)) (*audit.KeyTrail, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://local/keys/calls?id="+url.QueryEscape(id), nil)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/server"
+	"github.com/lanyard-iam/lanyard/session"
 )
 
 func newRevoke() *cobra.Command {
@@ -89,7 +90,7 @@ revoke the roles, too, whose sessions the person began.`,
 }
 
 // stillWorks says what a revocation left as it was.
-func stillWorks(r server.Revoked) string {
+func stillWorks(r session.Subject) string {
 	switch {
 	case r.Type == "key" && len(r.AccessKeys) > 0:
 		return "  the key is active and can begin new sessions; lanyard respond key " + r.ID + " stops it\n"

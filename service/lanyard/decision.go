@@ -60,11 +60,13 @@ func (s *Service) GetDecision(c *service.Call, in *GetDecisionInput) (*GetDecisi
 
 // syncTrail waits until what the caller did before is in the trail. What waits longer is
 // not lost.
-func (s *Service) syncTrail(c *service.Call, _ *GetDecisionInput) error {
-	ctx, cancel := context.WithTimeout(c.Context, syncPatience)
-	defer cancel()
-	_ = s.config.Trail.Sync(ctx)
-	return nil
+func syncTrail[I any](s *Service) func(*service.Call, *I) error {
+	return func(c *service.Call, _ *I) error {
+		ctx, cancel := context.WithTimeout(c.Context, syncPatience)
+		defer cancel()
+		_ = s.config.Trail.Sync(ctx)
+		return nil
+	}
 }
 
 // account is the check of operations that know no resources: their action on "*".

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/server"
 )
 
@@ -55,7 +57,7 @@ func (w *world) localAnswer(resp *http.Response, out any) (status int, body stri
 }
 
 // calls are what a key did, as lanyard respond asks for it.
-func (w *world) calls(id string) (calls []server.KeyCall, trail *server.KeyTrail) {
+func (w *world) calls(id string) (calls []audit.KeyCall, trail *audit.KeyTrail) {
 	w.t.Helper()
 	status, body := w.localGet("/keys/calls?id="+id, nil)
 	if status != http.StatusOK {
@@ -194,7 +196,7 @@ func TestT293_RevocationOfALeakedKey(t *testing.T) {
 		t.Errorf("calls in accounts %v of %+v", accounts, from)
 	}
 	for kind, c := range minted {
-		if !slices.ContainsFunc(calls, func(call server.KeyCall) bool {
+		if !slices.ContainsFunc(calls, func(call audit.KeyCall) bool {
 			return call.AccessKeyID == c.id && strings.Contains(string(call.Record), "GetCallerIdentity")
 		}) {
 			t.Errorf("the calls of %s are missing", kind)
@@ -228,7 +230,7 @@ func TestT389_RevocationOfAKeySurvivesARestart(t *testing.T) {
 func TestKeysOfTheOwnersSocket(t *testing.T) {
 	w := newWorld(t)
 	name, key := w.caller(allow("iam:*"))
-	var reply server.KeyReply
+	var reply identity.KeyState
 	if status, body := w.localGet("/key?id="+key.id, &reply); status != http.StatusOK || !reply.Exists || !reply.Active || reply.UserName != name || reply.Account != ours {
 		t.Errorf("key: %d %s", status, body)
 	}
