@@ -3,9 +3,10 @@
 // report of what it did.
 //
 // It is a client: deactivating, quarantining and replacing are ordinary requests of the
-// API, authorized and on the trail like any other. What AWS has no operation for goes
-// over the owner's local socket: the end of the sessions that the key minted, and the
-// reading of the whole trail.
+// API, authorized and on the trail like any other. What AWS has no operation for, the end
+// of the sessions that the key minted and the reading of the whole trail, is asked of a
+// [Server]: with the credentials of a person it is the account's ([API]), for the owner of
+// the host the local socket, which knows all accounts.
 package respond
 
 import (
@@ -24,17 +25,17 @@ import (
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/identity"
-	"github.com/lanyard-iam/lanyard/session"
 )
 
 // Quarantine is the AWS managed policy that denies what thieves of keys do first: to make
 // themselves at home, and to spend money.
 const Quarantine = "AWSCompromisedKeyQuarantineV3"
 
-// Server is what is asked of the server over its owner's socket.
+// Server is what AWS's API has no operation for.
 type Server interface {
-	// Revoke ends the sessions that a key minted before now.
-	Revoke(ctx context.Context, id string) (session.Subject, error)
+	// Revoke ends the sessions that a key minted before now. It returns the moment before
+	// which they were issued.
+	Revoke(ctx context.Context, id string) (before time.Time, err error)
 	// Calls yields what a key and its sessions did.
 	Calls(ctx context.Context, id string, yield func(*audit.KeyCall)) (*audit.KeyTrail, error)
 }
@@ -72,6 +73,7 @@ const (
 	Already State = "already" // there was nothing left to do
 	Skipped State = "skipped"
 	Failed  State = "failed"
+	Pending State = "to do" // only of Look
 )
 
 // Step is one thing that was done.
@@ -79,6 +81,8 @@ type Step struct {
 	Name   string `json:"step"` // deactivate, revoke, quarantine or replace
 	State  State  `json:"state"`
 	Detail string `json:"detail"`
+	// Err is why a step failed.
+	Err error `json:"-"`
 }
 
 // Run takes the steps and reads the trail. A step that fails does not keep the others
@@ -86,28 +90,76 @@ type Step struct {
 // a trail that cannot be read; the report is of what was done until then.
 func (r *Responder) Run(ctx context.Context) (*Report, error) {
 	report := newReport(r.Key, r.Leaked, r.KeepReads)
-	for _, step := range []func(context.Context) Step{r.deactivate, r.revoke, r.quarantine} {
+	for _, step := range []func(context.Context) Step{r.Deactivate, r.Revoke, r.Quarantine} {
 		report.Steps = append(report.Steps, step(ctx))
 		if err := ctx.Err(); err != nil {
 			return report, err
 		}
 	}
-	trail, err := r.Server.Calls(ctx, r.Key.ID, report.add)
-	if err != nil {
-		return report, fmt.Errorf("what the key did: %w", err)
+	if err := r.read(ctx, report); err != nil {
+		return report, err
 	}
-	report.finish(trail)
-	report.Steps = append(report.Steps, r.replace(ctx, report))
+	report.Steps = append(report.Steps, r.Replace(ctx, report))
 	return report, ctx.Err()
 }
 
-func (r *Responder) deactivate(ctx context.Context) Step {
+// Report reads the trail and changes nothing. Its steps are what Look finds.
+func (r *Responder) Report(ctx context.Context) (*Report, error) {
+	report := newReport(r.Key, r.Leaked, r.KeepReads)
+	report.Steps = r.Look(ctx)
+	return report, r.read(ctx, report)
+}
+
+func (r *Responder) read(ctx context.Context, report *Report) error {
+	trail, err := r.Server.Calls(ctx, r.Key.ID, report.add)
+	if err != nil {
+		return fmt.Errorf("what the key did: %w", err)
+	}
+	report.finish(trail)
+	return nil
+}
+
+// Look tells how far the response has come: it is seen from the key and its user, and not
+// kept anywhere.
+func (r *Responder) Look(ctx context.Context) []Step {
+	deactivate := Step{Name: "deactivate", State: Already, Detail: "the key is inactive"}
+	switch {
+	case !r.Key.Exists:
+		deactivate.Detail = "the key was deleted"
+	case r.Key.Active:
+		deactivate = Step{Name: "deactivate", State: Pending, Detail: "the key works"}
+	}
+	revoke := Step{Name: "revoke", State: Pending, Detail: "sessions that it minted go on"}
+	if !r.Key.Revoked.IsZero() {
+		revoke = Step{Name: "revoke", State: Already, Detail: "its sessions that began before " + instant(r.Key.Revoked) + " are over"}
+		if r.Key.Active {
+			revoke.State = Pending
+		}
+	}
+	quarantine := Step{Name: "quarantine", State: Skipped, Detail: ownerUnknown}
+	if r.Key.Exists {
+		switch on, err := r.quarantined(ctx); {
+		case err != nil:
+			quarantine = failed(quarantine.Name, err)
+		case on:
+			quarantine = Step{Name: quarantine.Name, State: Already, Detail: Quarantine + " is on the user"}
+		default:
+			quarantine = Step{Name: quarantine.Name, State: Pending, Detail: Quarantine + " is not on the user"}
+		}
+	}
+	return []Step{deactivate, revoke, quarantine}
+}
+
+const ownerUnknown = "the key was deleted, and whose it was is not on record with it"
+
+// Deactivate stops the key itself.
+func (r *Responder) Deactivate(ctx context.Context) Step {
 	const name = "deactivate"
 	switch {
 	case !r.Key.Exists:
-		return Step{name, Already, "the key was deleted"}
+		return Step{Name: name, State: Already, Detail: "the key was deleted"}
 	case !r.Key.Active:
-		return Step{name, Already, "the key is inactive"}
+		return Step{Name: name, State: Already, Detail: "the key is inactive"}
 	}
 	_, err := r.IAM.UpdateAccessKey(ctx, &iam.UpdateAccessKeyInput{
 		UserName: &r.Key.UserName, AccessKeyId: &r.Key.ID, Status: types.StatusTypeInactive,
@@ -115,65 +167,80 @@ func (r *Responder) deactivate(ctx context.Context) Step {
 	if err != nil {
 		return failed(name, err)
 	}
-	return Step{name, Done, "the key is inactive"}
+	return Step{Name: name, State: Done, Detail: "the key is inactive"}
 }
 
-// revoke ends the sessions in any case: some may have begun since the last time.
-func (r *Responder) revoke(ctx context.Context) Step {
+// Revoke ends the sessions in any case: some may have begun since the last time.
+func (r *Responder) Revoke(ctx context.Context) Step {
 	const name = "revoke"
-	revoked, err := r.Server.Revoke(ctx, r.Key.ID)
+	before, err := r.Server.Revoke(ctx, r.Key.ID)
 	if err != nil {
 		return failed(name, err)
 	}
-	step := Step{name, Done, "its sessions that began before " + instant(revoked.Before) + " are over"}
+	step := Step{Name: name, State: Done, Detail: "its sessions that began before " + instant(before) + " are over"}
 	if !r.Key.Revoked.IsZero() && !r.Key.Active {
 		step.State = Already
 	}
 	return step
 }
 
-func (r *Responder) quarantine(ctx context.Context) Step {
+// Quarantine puts the quarantine policy on the user.
+func (r *Responder) Quarantine(ctx context.Context) Step {
 	const name = "quarantine"
 	switch {
 	case r.NoQuarantine:
-		return Step{name, Skipped, "the user's policies are as they were (--no-quarantine)"}
+		return Step{Name: name, State: Skipped, Detail: "the user's policies are as they were (--no-quarantine)"}
 	case !r.Key.Exists:
-		return Step{name, Skipped, "the key was deleted, and whose it was is not on record with it"}
+		return Step{Name: name, State: Skipped, Detail: ownerUnknown}
 	}
-	policy := "arn:" + string(r.Partition) + ":iam::aws:policy/" + Quarantine
+	policy := r.policy()
 	detach := "; when all is well again: aws iam detach-user-policy --user-name " + quote(r.Key.UserName) + " --policy-arn " + policy
-	pages := iam.NewListAttachedUserPoliciesPaginator(r.IAM, &iam.ListAttachedUserPoliciesInput{UserName: &r.Key.UserName})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return failed(name, err)
-		}
-		if slices.ContainsFunc(page.AttachedPolicies, func(p types.AttachedPolicy) bool { return aws.ToString(p.PolicyArn) == policy }) {
-			return Step{name, Already, Quarantine + " is on the user" + detach}
-		}
+	switch on, err := r.quarantined(ctx); {
+	case err != nil:
+		return failed(name, err)
+	case on:
+		return Step{Name: name, State: Already, Detail: Quarantine + " is on the user" + detach}
 	}
 	if _, err := r.IAM.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{UserName: &r.Key.UserName, PolicyArn: &policy}); err != nil {
 		return failed(name, err)
 	}
-	return Step{name, Done, Quarantine + " is on the user, for all of the user's credentials" + detach}
+	return Step{Name: name, State: Done, Detail: Quarantine + " is on the user, for all of the user's credentials" + detach}
 }
 
-// replace makes another key, last of all: it is of no use to the user before, and the
+func (r *Responder) policy() string {
+	return "arn:" + string(r.Partition) + ":iam::aws:policy/" + Quarantine
+}
+
+func (r *Responder) quarantined(ctx context.Context) (bool, error) {
+	pages := iam.NewListAttachedUserPoliciesPaginator(r.IAM, &iam.ListAttachedUserPoliciesInput{UserName: &r.Key.UserName})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(page.AttachedPolicies, func(p types.AttachedPolicy) bool { return aws.ToString(p.PolicyArn) == r.policy() }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Replace makes another key, last of all: it is of no use to the user before, and the
 // report tells whether the key that the user has already is the thief's.
-func (r *Responder) replace(ctx context.Context, report *Report) Step {
+func (r *Responder) Replace(ctx context.Context, report *Report) Step {
 	const name = "replace"
 	switch {
 	case r.OpenVault == nil:
-		return Step{name, Skipped, "not asked for (--replace)"}
+		return Step{Name: name, State: Skipped, Detail: "not asked for (--replace)"}
 	case !r.Key.Exists:
-		return Step{name, Failed, "the key was deleted: make one with aws iam create-access-key"}
+		return Step{Name: name, State: Failed, Detail: "the key was deleted: make one with aws iam create-access-key"}
 	}
 	for _, other := range r.Key.Others {
 		if report.madeKey(other.ID) {
-			return Step{name, Failed, "the user's other key " + other.ID + " was made by the leaked one: first lanyard respond key " + other.ID}
+			return Step{Name: name, State: Failed, Detail: "the user's other key " + other.ID + " was made by the leaked one: first lanyard respond key " + other.ID}
 		}
 		if other.Active {
-			return Step{name, Already, "the user has the key " + other.ID + ", active, of " + instant(other.Created)}
+			return Step{Name: name, State: Already, Detail: "the user has the key " + other.ID + ", active, of " + instant(other.Created)}
 		}
 	}
 	vault, err := r.OpenVault(r.Key.UserName)
@@ -201,10 +268,10 @@ func (r *Responder) replace(ctx context.Context, report *Report) Step {
 		return step
 	}
 	report.Replacement = id
-	return Step{name, Done, "the new key is " + id + "; its secret is " + where}
+	return Step{Name: name, State: Done, Detail: "the new key is " + id + "; its secret is " + where}
 }
 
-func failed(name string, err error) Step { return Step{name, Failed, words(err)} }
+func failed(name string, err error) Step { return Step{Name: name, State: Failed, Detail: words(err)} }
 
 // words is what the service said, without what the SDK says around it.
 func words(err error) string {

@@ -15,7 +15,6 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/identity"
-	"github.com/lanyard-iam/lanyard/session"
 )
 
 const leakedKey = "AKIARTX3GSDSSZTB5BQM"
@@ -134,8 +133,8 @@ func (f *fake) step(name string) error {
 	return nil
 }
 
-func (f *fake) Revoke(context.Context, string) (session.Subject, error) {
-	return session.Subject{Before: leakedAt}, f.step("revoke")
+func (f *fake) Revoke(context.Context, string) (time.Time, error) {
+	return leakedAt, f.step("revoke")
 }
 
 func (f *fake) Calls(_ context.Context, _ string, yield func(*audit.KeyCall)) (*audit.KeyTrail, error) {

@@ -21,7 +21,6 @@ import (
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/respond"
 	"github.com/lanyard-iam/lanyard/server"
-	"github.com/lanyard-iam/lanyard/session"
 )
 
 // leakedBefore is how long ago a key leaked if nobody says.
@@ -141,15 +140,15 @@ Exit code 254: a step failed, or the server does not know the key.`,
 // keyServer is the owner's socket, as package respond asks it.
 type keyServer struct{ *local }
 
-func (k keyServer) Revoke(ctx context.Context, id string) (session.Subject, error) {
+func (k keyServer) Revoke(ctx context.Context, id string) (time.Time, error) {
 	var reply server.RevokeReply
 	if err := k.call(ctx, http.MethodPost, "/revoke", server.RevokeRequest{Principals: []string{id}}, &reply); err != nil {
-		return session.Subject{}, err
+		return time.Time{}, err
 	}
 	if len(reply.Revoked) != 1 {
-		return session.Subject{}, errors.New("the server does not say what it revoked")
+		return time.Time{}, errors.New("the server does not say what it revoked")
 	}
-	return reply.Revoked[0], nil
+	return reply.Revoked[0].Before, nil
 }
 
 func (k keyServer) Calls(ctx context.Context, id string, yield func(*audit.KeyCall)) (*audit.KeyTrail, error) {

@@ -30,11 +30,11 @@ var floors = [][]string{
 	{"authz"},
 	{"service"},
 	{"service/..."},
-	{"survey"},
+	{"survey", "respond"},
 	{"endpoint", "console"},
 	{"test/browser"},
 	{"server"},
-	{"lanyardtest", "transfer", "respond", "scan"},
+	{"lanyardtest", "transfer", "scan"},
 	{"cmd/...", "internal/docgen", "internal/floors", "test/..."},
 }
 

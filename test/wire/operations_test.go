@@ -455,6 +455,9 @@ var samples = map[string]sample{
 
 	"cloudtrail:LookupEvents": nothing,
 
+	"lanyard:DescribeAccessKey": func(w *world, _ string) []string { return []string{"AccessKeyId", w.key(w.user()).id} },
+	"lanyard:ListKeyCalls":      func(w *world, _ string) []string { return []string{"AccessKeyId", w.key(w.user()).id} },
+	"lanyard:RevokeSessions":    func(w *world, _ string) []string { return []string{"AccessKeyId", w.key(w.user()).id} },
 	"lanyard:GetDecision": func(w *world, _ string) []string {
 		_, nobody := w.caller()
 		return []string{"RequestId", w.iam(nobody, "ListUsers").header.Get("X-Amzn-Requestid")}
