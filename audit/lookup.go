@@ -35,6 +35,8 @@ type Query struct {
 	// Attribute and Value filter; an empty Attribute does not.
 	Attribute Attribute
 	Value     string
+	// Denied leaves out all but requests that lacked a permission.
+	Denied bool
 	// Start and End are inclusive, to the second; zero means unbounded.
 	Start, End time.Time
 	// Limit is the largest number of entries returned; MaxPage if it is 0 or larger.
@@ -76,6 +78,10 @@ func (t *Trail) Lookup(r store.Reader, q Query) (Page, error) {
 		q.Limit = MaxPage
 	}
 	match := q.matcher()
+	if q.Denied {
+		attribute := match
+		match = func(h *header) bool { return h.flags&flagDenied != 0 && attribute(h) }
+	}
 	after, err := t.openToken(&q)
 	if err != nil {
 		return Page{}, err
@@ -246,6 +252,9 @@ func (t *Trail) mac(q *Query, cursor string) []byte {
 	for _, s := range [...]string{"lanyard LookupEvents token 1", string(q.Account), string(q.Attribute), q.Value, instant(q.Start), instant(q.End), cursor} {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
+	}
+	if q.Denied {
+		b = append(b, "denied"...)
 	}
 	m.Write(b)
 	return m.Sum(nil)[:tokenMAC]

@@ -63,6 +63,7 @@
 package console
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -90,6 +91,9 @@ type Config struct {
 	Region string
 	// Person says who is signed in. No person and no error is nobody.
 	Person func(*http.Request) (*Person, error)
+	// Version is the server's, Health the state of its parts.
+	Version string
+	Health  func(context.Context) []Check
 	// SignIns judges who wants in.
 	SignIns *authn.SignIns
 	Log     *slog.Logger

@@ -37,6 +37,9 @@ func (c *Console) routes() []Route {
 			{Pattern: "POST /preferences/theme", Handle: c.setTheme, Access: Anyone},
 		},
 		// A line for each area, in the order of the alphabet; the routes are in its file.
+		c.eventRoutes(),
 		c.signInRoutes(),
+		c.systemRoutes(),
+		c.whyRoutes(),
 	)
 }

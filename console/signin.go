@@ -343,6 +343,7 @@ func (c *Console) setNewPassword(v *Visit) error {
 
 // enrolPage sets up the first MFA device.
 type enrolPage struct {
+	Now        time.Time
 	Who        string
 	Root       bool
 	Recovering bool
@@ -410,6 +411,7 @@ func (c *Console) enrolForm(v *Visit, device *devicePart, problem string) error 
 		return err
 	}
 	body := enrolPage{
+		Now: v.Now,
 		Who: whoOf(p), Root: p.Root, Recovering: p.Recovering, Later: p.Later, Key: c.config.passkeys(),
 		Name: deviceNameField("phone"), KeyName: deviceNameField("passkey"), Error: problem, Device: device,
 	}

@@ -31,6 +31,9 @@ func (t *Trace) Render(w io.Writer) error {
 	return err
 }
 
+// Verdict is what decided, in one line.
+func (t *Trace) Verdict() string { return t.Decision.summary() }
+
 // Printable keeps a terminal safe from what names and values may hold.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -89,6 +89,8 @@ type Server struct {
 	local    *localSocket
 	certs    *certificates
 
+	began time.Time // by the machine's clock
+
 	checking sync.Mutex // held while keys that were found somewhere are looked at
 }
 
@@ -98,7 +100,7 @@ func New(config Config) (_ *Server, err error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, log: config.Log, rand: random(config), clock: newClock(config)}
+	s := &Server{config: config, log: config.Log, rand: random(config), clock: newClock(config), began: time.Now()}
 	defer func() {
 		if err != nil {
 			_ = s.Close()
@@ -314,6 +316,8 @@ func (s *Server) openConsole() error {
 		Region:  s.config.Region,
 		Person:  gate.Person,
 		SignIns: s.signIns,
+		Version: s.config.Version,
+		Health:  s.health,
 		Log:     s.log,
 		Clock:   s.clock.Now,
 		Rand:    s.rand,
@@ -542,16 +546,39 @@ func (s *Server) serveLive(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ok\n")
 }
 
+// checks are what has to work for requests to be answered.
+func (s *Server) checks(ctx context.Context) []check {
+	return []check{
+		{"store", s.store.View(ctx, func(store.Reader) error { return nil })},
+		{"trail", s.trailReady()},
+	}
+}
+
+type check struct {
+	name string
+	err  error
+}
+
+// health is the state of the server for the console.
+func (s *Server) health(ctx context.Context) []console.Check {
+	var all []console.Check
+	for _, c := range s.checks(ctx) {
+		row := console.Check{Name: c.name, OK: c.err == nil, Text: "ready"}
+		if c.err != nil {
+			row.Text = c.err.Error()
+		}
+		if c.name == "trail" && row.OK {
+			row.Text = fmt.Sprintf("%d records wait to be written", s.trail.Stats().Queued)
+		}
+		all = append(all, row)
+	}
+	return append(all, console.Check{Name: "uptime", OK: true, Text: time.Since(s.began).Round(time.Second).String()})
+}
+
 // serveReady says whether requests can be answered: 503 names what is wrong.
 func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	checks := []struct {
-		name string
-		err  error
-	}{
-		{"store", s.store.View(r.Context(), func(store.Reader) error { return nil })},
-		{"trail", s.trailReady()},
-	}
+	checks := s.checks(r.Context())
 	var failing error
 	for _, c := range checks {
 		if c.err != nil {

@@ -472,6 +472,7 @@ var samples = map[string]sample{
 		w.ok(w.own(w.admin, "PutSuppression", append(finding, "Reason", "soon", "Until", fmt.Sprintf("json:%d", w.now().Add(time.Hour).Unix()))...))
 		return finding
 	},
+	"lanyard:ListDenials": nothing,
 	"lanyard:GetState":    func(*world, string) []string { return []string{"Name", "plan/none"} },
 	"lanyard:ListStates":  nothing,
 	"lanyard:PutState":    func(*world, string) []string { return []string{"Name", "plan/a", "Value", "{}"} },

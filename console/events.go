@@ -1,0 +1,380 @@
+package console
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+)
+
+// eventRoutes are the trail, and the credential report.
+func (c *Console) eventRoutes() []Route {
+	return []Route{
+		{Pattern: "GET /events", Handle: c.showEvents},
+		{Pattern: "GET /events/{id}", Handle: c.showEvent},
+		{Pattern: "GET /events/export", Handle: c.exportEvents},
+		{Pattern: "GET /credential-report", Handle: c.showCredentialReport},
+		{Pattern: "POST /credential-report", Handle: c.makeCredentialReport},
+		{Pattern: "GET /credential-report/download", Handle: c.downloadCredentialReport},
+	}
+}
+
+// The sizes of a page of events, and of an export.
+const (
+	shownEvents    = 50
+	exportedEvents = 5000
+)
+
+type eventsPage struct {
+	Now      time.Time
+	Problem  *Problem
+	Fields   []Field
+	Columns  []Option // that can be shown, with Text
+	Shown    map[string]bool
+	Rows     []eventRow
+	Pager    Pager
+	Export   []Step
+	Filtered bool
+}
+
+type eventRow struct {
+	ID, Name, Source, Who, From, Key, Error, Resources string
+	At                                                 time.Time
+	ReadOnly                                           bool
+	Outcome                                            State
+}
+
+// eventColumns are the columns beside time and name.
+var eventColumns = []Option{
+	{Value: "who", Text: "Who"}, {Value: "outcome", Text: "Outcome"}, {Value: "resources", Text: "Resources"},
+	{Value: "source", Text: "Service"}, {Value: "from", Text: "From"}, {Value: "key", Text: "Access key"},
+}
+
+var usualColumns = []string{"who", "outcome", "resources"}
+
+// eventFilter reads what is asked for.
+func eventFilter(v *Visit) (*cloudtrail.LookupEventsInput, []Field) {
+	attributes := []Option{{Value: "", Text: "All events"}}
+	for _, key := range types.LookupAttributeKey("").Values() {
+		attributes = append(attributes, Option{Value: string(key), Text: attributeName(key)})
+	}
+	by := Field{Name: "by", Label: "Find by", Type: "select", Value: v.Query("by"), Options: attributes, Optional: true}
+	value := Field{Name: "value", Label: "Value", Value: v.Query("value"), Optional: true, Autocomplete: "off", MaxLength: 2000}
+	since := Field{Name: "since", Label: "From", Type: "datetime-local", Value: v.Query("since"), Optional: true, Hint: "UTC"}
+	until := Field{Name: "until", Label: "To", Type: "datetime-local", Value: v.Query("until"), Optional: true, Hint: "UTC"}
+	in := &cloudtrail.LookupEventsInput{StartTime: typedTime(&since), EndTime: typedTime(&until)}
+	switch known := slices.ContainsFunc(attributes, func(o Option) bool { return o.Value == by.Value }); {
+	case by.Value == "" && value.Value != "":
+		by.Error = "Say what the value is of."
+	case !known:
+		by.Error = "That is no attribute of an event."
+	case by.Value != "" && value.Value == "":
+		value.Error = "Say which one."
+	case by.Value != "":
+		in.LookupAttributes = []types.LookupAttribute{{AttributeKey: types.LookupAttributeKey(by.Value), AttributeValue: &value.Value}}
+	}
+	if token := v.Query("marker"); token != "" {
+		in.NextToken = &token
+	}
+	return in, []Field{by, value, since, until}
+}
+
+func attributeName(key types.LookupAttributeKey) string {
+	switch key {
+	case types.LookupAttributeKeyEventId:
+		return "Event id"
+	case types.LookupAttributeKeyEventName:
+		return "Event name"
+	case types.LookupAttributeKeyReadOnly:
+		return "Read-only (true or false)"
+	case types.LookupAttributeKeyUsername:
+		return "User name"
+	case types.LookupAttributeKeyResourceType:
+		return "Resource type"
+	case types.LookupAttributeKeyResourceName:
+		return "Resource name"
+	case types.LookupAttributeKeyEventSource:
+		return "Event source"
+	case types.LookupAttributeKeyAccessKeyId:
+		return "Access key id"
+	}
+	return string(key)
+}
+
+func (c *Console) showEvents(v *Visit) error {
+	in, fields := eventFilter(v)
+	in.MaxResults = aws.Int32(shownEvents)
+	body := eventsPage{Now: v.Now, Fields: fields, Columns: eventColumns, Shown: map[string]bool{}, Filtered: len(in.LookupAttributes) > 0 || in.StartTime != nil || in.EndTime != nil}
+	columns := v.Request.URL.Query()["column"]
+	if len(columns) == 0 {
+		columns = usualColumns
+	}
+	for _, column := range columns {
+		body.Shown[column] = true
+	}
+	out, err := v.API().CloudTrail.LookupEvents(v.Request.Context(), in)
+	if err != nil {
+		body.Problem = v.ProblemOf(err)
+		out = &cloudtrail.LookupEventsOutput{}
+	}
+	for i := range out.Events {
+		body.Rows = append(body.Rows, eventOf(&out.Events[i]))
+	}
+	body.Pager = pagerOf(v, aws.ToString(out.NextToken))
+	for _, format := range []string{"json", "csv"} {
+		q := v.Request.URL.Query()
+		q.Del("marker")
+		q.Set("format", format)
+		body.Export = append(body.Export, Step{Text: "Export " + strings.ToUpper(format), Path: "/events/export?" + q.Encode()})
+	}
+	return v.Render("events", Page{
+		Title: "Event history", Lead: "Every call of the API and every sign-in, allowed or not, in CloudTrail's format.",
+		CLI: []Command{lookupCommand(in)}, Body: body,
+	})
+}
+
+// lookupCommand is the command line that looks the same events up.
+func lookupCommand(in *cloudtrail.LookupEventsInput) Command {
+	words := []string{"aws", "cloudtrail", "lookup-events", "--max-items", "50"}
+	for _, a := range in.LookupAttributes {
+		words = append(words, "--lookup-attributes", "AttributeKey="+string(a.AttributeKey)+",AttributeValue="+aws.ToString(a.AttributeValue))
+	}
+	if in.StartTime != nil {
+		words = append(words, "--start-time", in.StartTime.UTC().Format(time.RFC3339))
+	}
+	if in.EndTime != nil {
+		words = append(words, "--end-time", in.EndTime.UTC().Format(time.RFC3339))
+	}
+	return CLI(words...)
+}
+
+func eventOf(e *types.Event) eventRow {
+	r := recordOf(aws.ToString(e.CloudTrailEvent))
+	row := eventRow{
+		ID: aws.ToString(e.EventId), Name: aws.ToString(e.EventName), Source: aws.ToString(e.EventSource),
+		Who: firstOf(aws.ToString(e.Username), r.who()), From: r.SourceIP, Key: aws.ToString(e.AccessKeyId),
+		At: aws.ToTime(e.EventTime), ReadOnly: r.ReadOnly, Error: r.ErrorCode, Outcome: State{Good, "Succeeded"},
+	}
+	if r.ErrorCode != "" {
+		row.Outcome = State{Bad, r.ErrorCode}
+	} else if strings.Contains(string(r.Response), `"ConsoleLogin":"Failure"`) {
+		row.Outcome = State{Bad, "Failed"}
+	}
+	var names []string
+	for _, resource := range e.Resources {
+		names = append(names, aws.ToString(resource.ResourceName))
+	}
+	row.Resources = strings.Join(names[:min(len(names), 2)], ", ")
+	return row
+}
+
+// eventPage is one event.
+type eventPage struct {
+	Outcome State
+	Why     string
+	Facts   []Pair
+	Record  Code
+}
+
+func (c *Console) showEvent(v *Visit) error {
+	id := v.Request.PathValue("id")
+	e, err := eventByID(v.Request.Context(), v.API(), id)
+	if err != nil {
+		return err
+	}
+	r := recordOf(aws.ToString(e.CloudTrailEvent))
+	row := eventOf(e)
+	body := eventPage{Outcome: row.Outcome, Record: Code{Label: "The record", Text: indented(aws.ToString(e.CloudTrailEvent))}}
+	if r.RequestID != "" && r.EventType == "AwsApiCall" {
+		body.Why = "/why/" + url.PathEscape(r.RequestID)
+	}
+	body.Facts = []Pair{
+		{Key: "When", Value: row.At.UTC().Format(time.RFC3339)}, {Key: "Who", Value: r.who(), Mono: true, Copy: true},
+		{Key: "Service", Value: row.Source}, {Key: "From", Value: r.SourceIP}, {Key: "With", Value: r.UserAgent},
+		{Key: "Access key", Value: row.Key, Mono: true, Copy: true}, {Key: "Region", Value: r.Region}, {Key: "Error", Value: r.ErrorMessage},
+		{Key: "Request id", Value: r.RequestID, Mono: true, Copy: true}, {Key: "Event id", Value: r.EventID, Mono: true, Copy: true},
+	}
+	if r.Console == "true" {
+		body.Facts = append(body.Facts, Pair{Key: "By", Value: "the console"})
+	}
+	return v.Render("event", Page{
+		Title: row.Name, Crumbs: []Crumb{{"Event history", "/events"}},
+		CLI:  []Command{CLI("aws", "cloudtrail", "lookup-events", "--lookup-attributes", "AttributeKey=EventId,AttributeValue="+id)},
+		Body: body,
+	})
+}
+
+// eventByID finds an event of the account.
+func eventByID(ctx context.Context, api *API, id string) (*types.Event, error) {
+	if !requestID.MatchString(strings.ToLower(id)) {
+		return nil, errNoPage
+	}
+	in := &cloudtrail.LookupEventsInput{LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyEventId, AttributeValue: &id}}}
+	for range 20 { // a page may be empty and still have a next one
+		out, err := api.CloudTrail.LookupEvents(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		if len(out.Events) > 0 {
+			return &out.Events[0], nil
+		}
+		if out.NextToken == nil {
+			break
+		}
+		in.NextToken = out.NextToken
+	}
+	return nil, &Problem{Status: http.StatusNotFound, Title: "There is no such event", Why: "No event with this id is in the trail, or it is older than what is kept.", Do: []Step{{"Look in the event history.", "/events"}}}
+}
+
+// exportEvents hands out what the filter finds, the newest first, as a file.
+func (c *Console) exportEvents(v *Visit) error {
+	in, fields := eventFilter(v)
+	for _, f := range fields {
+		if f.Error != "" {
+			return &Problem{Status: http.StatusBadRequest, Title: "The filter is not complete", Why: f.Label + ": " + f.Error, Do: []Step{{"Go back to the event history.", "/events"}}}
+		}
+	}
+	in.NextToken = nil
+	var events []types.Event
+	for len(events) < exportedEvents {
+		out, err := v.API().CloudTrail.LookupEvents(v.Request.Context(), in)
+		if err != nil {
+			return err
+		}
+		events = append(events, out.Events...)
+		if in.NextToken = out.NextToken; in.NextToken == nil {
+			break
+		}
+	}
+	if v.Query("format") == "csv" {
+		var b strings.Builder
+		w := csv.NewWriter(&b)
+		rows := [][]string{{"Event time", "Event name", "User name", "Event source", "Source IP address", "Access key", "Error code", "Read-only", "Resources", "Request ID", "Event ID"}}
+		for i := range events {
+			row := eventOf(&events[i])
+			r := recordOf(aws.ToString(events[i].CloudTrailEvent))
+			rows = append(rows, []string{row.At.UTC().Format(time.RFC3339), row.Name, row.Who, row.Source, row.From, row.Key, r.ErrorCode, yesNo(row.ReadOnly), row.Resources, r.RequestID, row.ID})
+		}
+		for i := range rows {
+			for j, cell := range rows[i] {
+				rows[i][j] = plainCell(cell)
+			}
+		}
+		if err := w.WriteAll(rows); err != nil {
+			return err
+		}
+		return v.Download("event-history.csv", "text/csv; charset=utf-8", []byte(b.String()))
+	}
+	records := make([]json.RawMessage, 0, len(events))
+	for i := range events {
+		records = append(records, json.RawMessage(aws.ToString(events[i].CloudTrailEvent)))
+	}
+	text, err := json.MarshalIndent(map[string]any{"Records": records}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return v.Download("event-history.json", "application/json", text)
+}
+
+// plainCell keeps a spreadsheet from taking a cell for a formula: what callers sent is in
+// the events.
+func plainCell(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
+
+// credentialReportPage is the credential report, as AWS makes it.
+type credentialReportPage struct {
+	Now     time.Time
+	Problem *Problem
+	Made    time.Time
+	State   string
+	Head    []string
+	Rows    [][]string
+	More    int // rows that are left out
+	Filter  Filter
+	Empty   Empty
+}
+
+// shownReport is how many people of a report the page shows; the file has all.
+const shownReport = 500
+
+func (c *Console) showCredentialReport(v *Visit) error {
+	body := credentialReportPage{Now: v.Now, Empty: Empty{Icon: "report", Title: "No credential report yet",
+		Text:    "A report lists every user with the state of their password, MFA and access keys.",
+		Command: &Command{Line: "aws iam generate-credential-report"}}}
+	out, err := v.API().IAM.GetCredentialReport(v.Request.Context(), &iam.GetCredentialReportInput{})
+	var missing *iamtypes.CredentialReportNotPresentException
+	var expired *iamtypes.CredentialReportExpiredException
+	var coming *iamtypes.CredentialReportNotReadyException
+	switch {
+	case errors.As(err, &missing), errors.As(err, &expired):
+	case errors.As(err, &coming):
+		body.State = "The report is being made. Reload this page in a moment."
+	case err != nil:
+		body.Problem = v.ProblemOf(err)
+	default:
+		if err := body.read(out.Content); err != nil {
+			return err
+		}
+		body.Made = aws.ToTime(out.GeneratedTime)
+	}
+	return v.Render("credentialreport", Page{
+		Title: "Credential report", Lead: "Every user with password, MFA and access keys, as AWS reports them. A report is kept for four hours.",
+		CLI:  []Command{CLI("aws", "iam", "generate-credential-report"), {Line: "aws iam get-credential-report --query Content --output text | base64 -d"}},
+		Body: body,
+	})
+}
+
+// read takes the report's first lines.
+func (p *credentialReportPage) read(content []byte) error {
+	r := csv.NewReader(strings.NewReader(string(content)))
+	all, err := r.ReadAll()
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	for _, name := range all[0] {
+		p.Head = append(p.Head, strings.ReplaceAll(name, "_", " "))
+	}
+	p.Rows = all[1:min(len(all), shownReport+1)]
+	p.More = len(all) - 1 - len(p.Rows)
+	p.Filter = Filter{Table: "report", Label: "Find users", Count: len(p.Rows), Noun: "user"}
+	return nil
+}
+
+func (c *Console) makeCredentialReport(v *Visit) error {
+	out, err := v.API().IAM.GenerateCredentialReport(v.Request.Context(), &iam.GenerateCredentialReportInput{})
+	if err != nil {
+		return err
+	}
+	if out.State == iamtypes.ReportStateTypeComplete {
+		v.Flash(Good, "The report is there.")
+	} else {
+		v.Flash(Info, "The report is being made.")
+	}
+	return v.Redirect("/credential-report")
+}
+
+func (c *Console) downloadCredentialReport(v *Visit) error {
+	out, err := v.API().IAM.GetCredentialReport(v.Request.Context(), &iam.GetCredentialReportInput{})
+	if err != nil {
+		return err
+	}
+	return v.Download("credential-report.csv", "text/csv; charset=utf-8", out.Content)
+}

@@ -1,0 +1,196 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+)
+
+// systemRoutes are the settings of the account, and the state of the server.
+func (c *Console) systemRoutes() []Route {
+	return []Route{
+		{Pattern: "GET /settings", Handle: c.showSettings},
+		{Pattern: "POST /settings/password-policy", Handle: c.setPasswordPolicy},
+		{Pattern: "POST /settings/password-policy/delete", Handle: c.deletePasswordPolicy},
+		{Pattern: "POST /settings/alias", Handle: c.setAlias},
+		{Pattern: "GET /health", Handle: c.showHealth},
+	}
+}
+
+// settingsPage are the rules of the account.
+type settingsPage struct {
+	Account  []Pair
+	Alias    Field
+	Policy   []Field // of the password policy
+	Custom   bool    // there is one of the account's own
+	Problem  *Problem
+	Delete   Confirm
+	Problems []*Problem
+}
+
+func (c *Console) showSettings(v *Visit) error { return c.settingsForm(v, nil) }
+
+// settingsForm shows the settings, with what was wrong with a change to them.
+func (c *Console) settingsForm(v *Visit, refused error) error {
+	ctx, api := v.Request.Context(), v.API()
+	body := settingsPage{
+		Account: []Pair{{Key: "Account id", Value: v.Person.Account, Mono: true, Copy: true}, {Key: "Region", Value: c.config.Region}, {Key: "Console", Value: c.config.URL.String(), Mono: true, Copy: true}},
+		Alias: Field{Name: "alias", Label: "Account alias", Value: v.Person.Alias, Optional: true, Autocomplete: "off", MaxLength: 63,
+			Hint: "Lower-case letters, digits and hyphens. People can sign in with it in place of the account id. Empty removes it."},
+		Delete: Confirm{ID: "default-policy", Open: "Use the default policy", Title: "Use AWS's default password policy?", Text: "The account's own password policy is deleted. The default asks for 8 characters of three kinds.", Action: "/settings/password-policy/delete", Button: "Use the default"},
+	}
+	if refused != nil {
+		body.Problems = append(body.Problems, v.ProblemOf(refused))
+	}
+	out, err := api.IAM.GetAccountPasswordPolicy(ctx, &iam.GetAccountPasswordPolicyInput{})
+	var none *iamtypes.NoSuchEntityException
+	switch {
+	case err == nil:
+		body.Custom = true
+		body.Policy = policyFields(out.PasswordPolicy)
+	case errors.As(err, &none):
+		body.Policy = policyFields(&iamtypes.PasswordPolicy{MinimumPasswordLength: aws.Int32(8), AllowUsersToChangePassword: true})
+	default:
+		body.Problem = v.ProblemOf(err)
+	}
+	page := Page{Title: "Settings", Body: body, CLI: []Command{
+		CLI("aws", "iam", "get-account-password-policy"),
+		CLI("aws", "iam", "update-account-password-policy", "--minimum-password-length", "15", "--allow-users-to-change-password"),
+		CLI("aws", "iam", "create-account-alias", "--account-alias", "example"),
+	}}
+	if refused != nil {
+		page.Status = http.StatusUnprocessableEntity
+	}
+	return v.Render("settings", page)
+}
+
+func policyFields(p *iamtypes.PasswordPolicy) []Field {
+	number := func(n *int32) string {
+		if aws.ToInt32(n) == 0 {
+			return ""
+		}
+		return strconv.Itoa(int(*n))
+	}
+	check := func(name, label string, on bool) Field {
+		return Field{Name: name, Label: label, Type: "checkbox", Checked: on}
+	}
+	return []Field{
+		{Name: "length", Label: "Minimum length", Type: "number", Value: number(p.MinimumPasswordLength), Hint: "6 to 128. Length protects more than kinds of characters do: 15 or more for passwords without MFA."},
+		check("upper", "At least one upper-case letter", p.RequireUppercaseCharacters),
+		check("lower", "At least one lower-case letter", p.RequireLowercaseCharacters),
+		check("numbers", "At least one number", p.RequireNumbers),
+		check("symbols", "At least one symbol", p.RequireSymbols),
+		{Name: "age", Label: "Days until a password expires", Type: "number", Value: number(p.MaxPasswordAge), Optional: true, Hint: "1 to 1095; empty: never. People who have to change passwords choose weaker ones."},
+		check("hard", "An administrator has to reset a password that has expired", aws.ToBool(p.HardExpiry)),
+		{Name: "reuse", Label: "Earlier passwords that cannot be used again", Type: "number", Value: number(p.PasswordReusePrevention), Optional: true, Hint: "1 to 24; empty: none"},
+		check("change", "Users may change their own password", p.AllowUsersToChangePassword),
+	}
+}
+
+func (c *Console) setPasswordPolicy(v *Visit) error {
+	if err := v.StepUp("/settings"); err != nil {
+		return err
+	}
+	var faults []string
+	number := func(name, label string) *int32 {
+		text := v.Form(name)
+		if text == "" {
+			return nil
+		}
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			faults = append(faults, label+" is a whole number.")
+			return nil
+		}
+		return aws.Int32(int32(n))
+	}
+	on := func(name string) bool { return v.Form(name) != "" }
+	in := &iam.UpdateAccountPasswordPolicyInput{
+		MinimumPasswordLength: number("length", "The minimum length"), RequireUppercaseCharacters: on("upper"), RequireLowercaseCharacters: on("lower"),
+		RequireNumbers: on("numbers"), RequireSymbols: on("symbols"), MaxPasswordAge: number("age", "The number of days"),
+		PasswordReusePrevention: number("reuse", "The number of earlier passwords"), AllowUsersToChangePassword: on("change"),
+	}
+	if on("hard") {
+		in.HardExpiry = aws.Bool(true)
+	}
+	if len(faults) > 0 {
+		return c.settingsForm(v, &Problem{Status: http.StatusUnprocessableEntity, Title: "The password policy was not changed", Why: strings.Join(faults, " "), Do: []Step{{Text: "Correct it and save again."}}})
+	}
+	if _, err := v.API().IAM.UpdateAccountPasswordPolicy(v.Request.Context(), in); err != nil {
+		return c.settingsForm(v, err)
+	}
+	v.Flash(Good, "The password policy was changed. It holds for the next password that is set.")
+	return v.Redirect("/settings")
+}
+
+func (c *Console) deletePasswordPolicy(v *Visit) error {
+	if err := v.StepUp("/settings"); err != nil {
+		return err
+	}
+	if _, err := v.API().IAM.DeleteAccountPasswordPolicy(v.Request.Context(), &iam.DeleteAccountPasswordPolicyInput{}); err != nil {
+		return c.settingsForm(v, err)
+	}
+	v.Flash(Good, "The account uses the default password policy.")
+	return v.Redirect("/settings")
+}
+
+// setAlias changes the account's alias: AWS's API replaces one by creating another.
+func (c *Console) setAlias(v *Visit) error {
+	ctx, api, alias := v.Request.Context(), v.API(), v.Form("alias")
+	if alias == v.Person.Alias {
+		return v.Redirect("/settings")
+	}
+	if alias == "" {
+		if _, err := api.IAM.DeleteAccountAlias(ctx, &iam.DeleteAccountAliasInput{AccountAlias: &v.Person.Alias}); err != nil {
+			return c.settingsForm(v, err)
+		}
+		v.Flash(Good, "The account has no alias any more.")
+		return v.Redirect("/settings")
+	}
+	if _, err := api.IAM.CreateAccountAlias(ctx, &iam.CreateAccountAliasInput{AccountAlias: &alias}); err != nil {
+		return c.settingsForm(v, err)
+	}
+	v.Flash(Good, "The account is called "+alias+".")
+	return v.Redirect("/settings")
+}
+
+// Check is the state of one part of the server.
+type Check struct {
+	Name string
+	OK   bool
+	Text string // what is the matter, or a measure of what is well
+}
+
+// healthPage is the state of the server.
+type healthPage struct {
+	OK      State
+	Version string
+	Checks  []healthRow
+}
+
+type healthRow struct {
+	Name  string
+	State State
+	Text  string
+}
+
+func (c *Console) showHealth(v *Visit) error {
+	body := healthPage{OK: State{Good, "Everything works"}, Version: c.config.Version}
+	if c.config.Health != nil {
+		for _, check := range c.config.Health(v.Request.Context()) {
+			row := healthRow{Name: check.Name, State: State{Good, "Works"}, Text: check.Text}
+			if !check.OK {
+				row.State, body.OK = State{Bad, "Fails"}, State{Bad, "Something is wrong"}
+			}
+			body.Checks = append(body.Checks, row)
+		}
+	}
+	return v.Render("health", Page{Title: "Health", Lead: "The parts of this server, as of now.", CLI: []Command{
+		{Comment: "From any machine", Line: CLI("curl", "-s", c.config.URL.String()+"/readyz?verbose").Line},
+	}, Body: body})
+}
