@@ -58,8 +58,10 @@
 // components.go, with a template of the same name in components.html. The gallery
 // (gallery_test.go, templates in testdata) shows each.
 //
-// 4. A test: newTest(t) gives a console with a person signed in, its get and post
-// give parsed pages and check them as checkHTML does.
+// 4. A test: newWorld(t) gives a console over the whole API, newTest(t) one with routes
+// of the test's own and a person signed in. Their get and post give parsed pages, which
+// checkHTML has looked over. What a script does is tried with package test/browser, which
+// also takes pictures: b.Screenshots("users").
 package console
 
 import (
