@@ -36,21 +36,6 @@ const (
 	Instance   Where = "instance"
 )
 
-// Places are all places, with what they are called.
-func Places() []struct {
-	Where Where
-	Text  string
-} {
-	return []struct {
-		Where Where
-		Text  string
-	}{
-		{Machine, "this machine, as the user who runs the server"}, {Elsewhere, "another machine, or as another user"}, {Container, "a container"},
-		{Kubernetes, "Kubernetes"}, {GitHub, "GitHub Actions"}, {GitLab, "GitLab CI"}, {CI, "another CI"}, {Cloud, "another cloud"},
-		{OnPremises, "a server on premises"}, {Instance, "a virtual machine with an instance metadata service"},
-	}
-}
-
 // Installation is what the commands are filled with.
 type Installation struct {
 	Endpoint, Region, Account, Partition string
@@ -65,8 +50,9 @@ type Method struct {
 	Why   string `json:"why"`
 	// Commands set it up, for a shell, in order.
 	Commands []string `json:"commands,omitempty"`
-	// Missing are the operations that this version lacks.
+	// Missing are the operations that this version lacks, Feature is what they are of.
 	Missing []string `json:"missing,omitempty"`
+	Feature string   `json:"feature,omitempty"`
 }
 
 // Avoided is what is not to be done here, and why.
@@ -86,7 +72,8 @@ type Advice struct {
 // method is a way with where it fits. The order of the table is the ranking.
 type method struct {
 	id, title, why string
-	needs          []string
+	feature        string   // of which needs are; empty: none
+	needs          []string // operations
 	fits           func(*Situation) bool
 	commands       func(*Situation, *Installation) []string
 }
@@ -96,52 +83,57 @@ func methods() []method {
 	return []method{
 		{
 			"sso", "Single sign-on", "A person signs in with a browser, with MFA; nothing is stored but a token that ends.",
-			[]string{"sso:GetRoleCredentials", "sso-oidc:CreateToken"},
+			"IAM Identity Center", []string{"sso:GetRoleCredentials", "sso-oidc:CreateToken"},
 			func(s *Situation) bool { return !s.Workload && s.Browser }, nil,
 		},
 		{
+			"aws-login", "aws login, in the browser", "A person signs in to the console with MFA, and the CLI (2.32 or later) gets credentials of a quarter of an hour, which it renews for half a day.",
+			"aws login", []string{"signin:CreateOAuth2Token"},
+			func(s *Situation) bool { return !s.Workload && s.Browser }, awsLogin,
+		},
+		{
 			"owner", "The owner's session, over the local socket", "There is no secret to store, leak or rotate, and it ends by itself.",
-			nil, func(s *Situation) bool { return !s.Workload && s.Where == Machine },
+			"", nil, func(s *Situation) bool { return !s.Workload && s.Where == Machine },
 			func(*Situation, *Installation) []string {
 				return []string{`eval "$(lanyard env)"`, "aws sts get-caller-identity"}
 			},
 		},
 		{
 			"owner-role", "A role of its own, assumed through the local socket", "Nothing is stored, the CLI and SDKs renew it by themselves, and the program may no more than the role.",
-			nil, func(s *Situation) bool { return s.Workload && s.Where == Machine }, ownerRole,
+			"", nil, func(s *Situation) bool { return s.Workload && s.Where == Machine }, ownerRole,
 		},
 		{
 			"web-identity", "A role for the platform's own identity tokens (OIDC)", "The platform proves who the job is; nothing long-lived is shipped.",
-			[]string{"sts:AssumeRoleWithWebIdentity"},
+			"web identity federation", []string{"sts:AssumeRoleWithWebIdentity"},
 			func(s *Situation) bool { return s.Workload && slices.Contains(federated, s.Where) }, nil,
 		},
 		{
 			"agent", "The credential agent", "It hands out a role's credentials on the machine and renews them; the program stores nothing.",
-			[]string{"agent:GetCredentials"},
+			"the credential agent", []string{"agent:GetCredentials"},
 			func(s *Situation) bool {
 				return s.Workload && slices.Contains([]Where{Container, Instance, Machine, Elsewhere}, s.Where)
 			}, nil,
 		},
 		{
 			"roles-anywhere", "A role for the machine's certificate (Roles Anywhere)", "The key stays on the machine and the certificate ends by itself.",
-			[]string{"rolesanywhere:CreateSession"},
+			"Roles Anywhere", []string{"rolesanywhere:CreateSession"},
 			func(s *Situation) bool {
 				return s.Workload && slices.Contains([]Where{OnPremises, Elsewhere, Instance}, s.Where)
 			}, nil,
 		},
 		{
 			"mfa-role", "A role, assumed with MFA", "The key on the disk may do nothing but ask for the role, and without the code of the moment it gets nothing.",
-			nil, func(s *Situation) bool { return !s.Workload }, mfaRole,
+			"", nil, func(s *Situation) bool { return !s.Workload }, mfaRole,
 		},
 		{
 			"handed-session", "A role's session, handed over", "It ends within the hour and cannot be renewed: what leaks is soon worth nothing.",
-			nil, func(s *Situation) bool {
+			"", nil, func(s *Situation) bool {
 				return s.Workload && s.Where != Machine && s.Lasting > 0 && s.Lasting <= time.Hour
 			}, handedSession,
 		},
 		{
 			"key-role", "An access key that may do nothing but assume a role", "The last resort: it is a secret that lies there, but of little use alone, and the sessions end by themselves.",
-			nil, func(s *Situation) bool { return s.Workload && s.Where != Machine }, keyRole,
+			"", nil, func(s *Situation) bool { return s.Workload && s.Where != Machine }, keyRole,
 		},
 	}
 }
@@ -160,8 +152,13 @@ func Recommend(s *Situation, in *Installation) *Advice {
 				out.Missing = append(out.Missing, need)
 			}
 		}
-		if out.Missing != nil || m.commands == nil {
+		if out.Missing != nil {
+			out.Feature = m.feature
 			a.Later = append(a.Later, out)
+			continue
+		}
+		if m.commands == nil {
+			a.Notes = append(a.Notes, "there is a better way, for which this list has no commands yet: "+m.title+" ("+m.feature+")")
 			continue
 		}
 		out.Commands = m.commands(s, in)
@@ -214,6 +211,14 @@ func (in *Installation) profiles(name, source string) []string {
 	return []string{
 		set(name, "role_arn", in.role(name)), set(name, "source_profile", source),
 		set(name, "region", in.Region), set(name, "endpoint_url", in.Endpoint), set(source, "region", in.Region), set(source, "endpoint_url", in.Endpoint),
+	}
+}
+
+// awsLogin is for somebody who is a user with a password and MFA.
+func awsLogin(s *Situation, in *Installation) []string {
+	return []string{
+		set(s.Name, "region", in.Region), set(s.Name, "endpoint_url", in.Endpoint),
+		"aws login --profile " + quote(s.Name), "aws sts get-caller-identity --profile " + quote(s.Name),
 	}
 }
 

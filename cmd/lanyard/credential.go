@@ -3,14 +3,15 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -21,13 +22,10 @@ import (
 	"github.com/lanyard-iam/lanyard/server"
 )
 
-// answers are what was said to the questions; empty: to be asked.
-type answers struct{ who, where, browser, reaches, lasting string }
-
 func newAdviseCredential() *cobra.Command {
 	var (
 		p             place
-		given         answers
+		given         = map[string]*string{}
 		account, name string
 		output        string
 	)
@@ -51,7 +49,11 @@ Asks on a terminal what the flags do not say.`,
 			if file, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 				in = file
 			}
-			s, err := situation(given, name, in, cmd.ErrOrStderr())
+			answers := advisor.Answers{}
+			for id, answer := range given {
+				answers[id] = *answer
+			}
+			s, err := situation(answers, name, in, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -85,11 +87,16 @@ Asks on a terminal what the flags do not say.`,
 	f := cmd.Flags()
 	f.StringVar(&account, "account", "", "account `id` (default the first)")
 	f.StringVar(&name, "name", "app", "`name` of the user or role in the commands")
-	f.StringVar(&given.who, "who", "", "`person` or workload")
-	f.StringVar(&given.where, "where", "", "`place`: machine, elsewhere, container, kubernetes,\ngithub, gitlab, ci, cloud, onpremises, instance")
-	f.StringVar(&given.browser, "browser", "", "`yes` or no: can a browser be opened there?\n(default no)")
-	f.StringVar(&given.reaches, "reaches", "", "`yes` or no: does the network reach the server?\n(default yes)")
-	f.StringVar(&given.lasting, "lasting", "", "`time`: 1h, 8h, always (default always)")
+	usages := map[string]string{
+		advisor.AskWho:     "`person` or workload",
+		advisor.AskWhere:   "`place`: machine, elsewhere, container, kubernetes,\ngithub, gitlab, ci, cloud, onpremises, instance",
+		advisor.AskBrowser: "`yes` or no: can a browser be opened there?\n(default no)",
+		advisor.AskReaches: "`yes` or no: does the network reach the server?\n(default yes)",
+		advisor.AskLasting: "`time`: 1h, 8h, always (default always)",
+	}
+	for _, q := range advisor.Questions() {
+		given[q.ID] = f.String(q.ID, "", usages[q.ID])
+	}
 	f.StringVar(&output, "output", "text", "`format`: text or json")
 	return cmd
 }
@@ -116,91 +123,54 @@ func offeredOperations() (map[string]bool, error) {
 
 // situation makes a situation of the answers. What they lack is asked for, if there is
 // somebody to ask; else it has its default, or is an error.
-func situation(given answers, name string, in io.Reader, out io.Writer) (*advisor.Situation, error) {
-	s := &advisor.Situation{Name: name}
-	var lines *bufio.Reader
+func situation(given advisor.Answers, name string, in io.Reader, out io.Writer) (*advisor.Situation, error) {
+	answers := maps.Clone(given)
 	if in != nil {
-		lines = bufio.NewReader(in)
-	}
-	type option struct{ value, text string }
-	choose := func(flag, given, question, otherwise string, options []option) (string, error) {
-		for i := 0; ; i++ {
-			asked := given == ""
-			if asked {
-				if lines == nil {
-					if otherwise == "" {
-						return "", usageError("say --%s", flag)
-					}
-					given = otherwise
-				} else {
-					fmt.Fprintf(out, "%s\n", question)
-					for n, o := range options {
-						fmt.Fprintf(out, "  %2d  %s\n", n+1, o.text)
-					}
-					fmt.Fprint(out, "> ")
-					line, err := lines.ReadString('\n')
-					if given = strings.TrimSpace(line); given == "" {
-						given = otherwise
-					}
-					if err != nil && given == "" {
-						return "", usageError("no answer: say --%s", flag)
-					}
-				}
+		lines := bufio.NewReader(in)
+		for q := answers.Next(); q != nil; q = answers.Next() {
+			answer, err := ask(q, lines, out)
+			if err != nil {
+				return nil, err
 			}
-			for n, o := range options {
-				if given == o.value || asked && given == strconv.Itoa(n+1) {
-					return o.value, nil
-				}
-			}
-			if !asked || lines == nil || i >= 3 {
-				var values []string
-				for _, o := range options {
-					values = append(values, o.value)
-				}
-				return "", usageError("--%s %q: say %s", flag, given, strings.Join(values, ", "))
-			}
-			given = ""
+			answers[q.ID] = answer
 		}
 	}
-	yesNo := []option{{"yes", "yes"}, {"no", "no"}}
-	who, err := choose("who", given.who, "What needs access?", "", []option{{"person", "a person"}, {"workload", "a program"}})
-	if err != nil {
-		return nil, err
+	s, err := answers.Situation(name)
+	wrong, ok := errors.AsType[*advisor.AnswerError](err)
+	switch {
+	case ok && wrong.Answer == "":
+		return nil, usageError("say --%s", wrong.Question.ID)
+	case err != nil:
+		return nil, usageError("--%w", err)
 	}
-	s.Workload = who == "workload"
-	var places []option
-	for _, p := range advisor.Places() {
-		places = append(places, option{string(p.Where), p.Text})
-	}
-	where, err := choose("where", given.where, "Where does it run?", "", places)
-	if err != nil {
-		return nil, err
-	}
-	s.Where = advisor.Where(where)
-	if !s.Workload || given.browser != "" {
-		browser, err := choose("browser", given.browser, "Can a browser be opened there?", "no", yesNo)
+	return s, nil
+}
+
+// ask asks a question until the answer is one: an option's number or word, or nothing
+// for the default.
+func ask(q *advisor.Question, lines *bufio.Reader, out io.Writer) (string, error) {
+	for range 4 {
+		fmt.Fprintf(out, "%s\n", q.Text)
+		for n, o := range q.Options {
+			fmt.Fprintf(out, "  %2d  %s\n", n+1, o.Text)
+		}
+		fmt.Fprint(out, "> ")
+		line, err := lines.ReadString('\n')
+		answer := strings.TrimSpace(line)
+		if answer == "" {
+			answer = q.Default
+		}
+		if n, e := strconv.Atoi(answer); e == nil && n >= 1 && n <= len(q.Options) {
+			answer = q.Options[n-1].Value
+		}
+		if q.Accepts(answer) {
+			return answer, nil
+		}
 		if err != nil {
-			return nil, err
+			break
 		}
-		s.Browser = browser == "yes"
 	}
-	reaches, err := choose("reaches", given.reaches, "Does the network there reach this server?", "yes", yesNo)
-	if err != nil {
-		return nil, err
-	}
-	s.Reaches = reaches == "yes"
-	lasting := given.lasting
-	if lasting != "" && lasting != "always" {
-		if s.Lasting, err = time.ParseDuration(lasting); err != nil || s.Lasting <= 0 {
-			return nil, usageError("--lasting %q: say a time such as 1h, or always", lasting)
-		}
-		return s, nil
-	}
-	lasting, err = choose("lasting", lasting, "For how long?", "always", []option{{"1h", "an hour at most"}, {"12h", "a working day"}, {"always", "for ever, or again and again"}})
-	if err == nil && lasting != "always" {
-		s.Lasting, err = time.ParseDuration(lasting)
-	}
-	return s, err
+	return "", usageError("no answer: say --%s", q.ID)
 }
 
 func printAdvice(out io.Writer, a *advisor.Advice) error {
@@ -218,7 +188,7 @@ func printAdvice(out io.Writer, a *advisor.Advice) error {
 	if len(a.Later) > 0 {
 		fmt.Fprint(w, "Better, but not in this version:\n")
 		for _, m := range a.Later {
-			fmt.Fprintf(w, "  %s: %s\n", m.Title, m.Why)
+			fmt.Fprintf(w, "  %s: %s It comes with %s.\n", m.Title, m.Why, m.Feature)
 		}
 		fmt.Fprintln(w)
 	}

@@ -12,7 +12,7 @@ import (
 // asked again, and what flags say is not asked.
 func TestTheQuestions(t *testing.T) {
 	var out bytes.Buffer
-	s, err := situation(answers{}, "app", strings.NewReader("2\nnowhere\n3\n\nlong\n1\n"), &out)
+	s, err := situation(advisor.Answers{}, "app", strings.NewReader("2\nnowhere\n3\n\nlong\n1\n"), &out)
 	if err != nil || !s.Workload || s.Where != advisor.Container || !s.Reaches || s.Lasting.String() != "1h0m0s" {
 		t.Errorf("%+v, %v\n%s", s, err, out.String())
 	}
@@ -20,12 +20,12 @@ func TestTheQuestions(t *testing.T) {
 		t.Errorf("asked:\n%s", out.String())
 	}
 	out.Reset()
-	s, err = situation(answers{who: "person", where: "machine", browser: "yes", reaches: "no", lasting: "8h"}, "alice", strings.NewReader(""), &out)
+	s, err = situation(advisor.Answers{"who": "person", "where": "machine", "browser": "yes", "reaches": "no", "lasting": "8h"}, "alice", strings.NewReader(""), &out)
 	if err != nil || s.Workload || !s.Browser || s.Reaches || out.Len() > 0 {
 		t.Errorf("%+v, %v, asked %q", s, err, out.String())
 	}
 	for _, in := range []string{"", "1\n", "x\nx\nx\nx\nx\n"} {
-		if s, err := situation(answers{}, "app", strings.NewReader(in), &out); err == nil {
+		if s, err := situation(advisor.Answers{}, "app", strings.NewReader(in), &out); err == nil {
 			t.Errorf("%q: %+v", in, s)
 		}
 	}
