@@ -31,7 +31,7 @@ func (m *marking) theKey() (u *User, k *Key) {
 // unknown tells whether there is no trace of the key.
 func (m *marking) unknown() bool {
 	_, k := m.theKey()
-	return k == nil && len(m.keyChanges()) == 0
+	return k == nil && !slices.ContainsFunc(m.keyChanges(), func(e Event) bool { return e.Error == "" })
 }
 
 // ownerOf is whose key the events say it was.
@@ -248,11 +248,13 @@ func (m *marking) keyLeaked() {
 		ID: "looked", Title: "Look what it did", Why: "A thief's first act is to make a second way in: users, keys, roles and policies that you did not make.", Page: eventsBy("AccessKeyId", m.Key),
 		Commands: []string{"aws cloudtrail lookup-events --lookup-attributes AttributeKey=AccessKeyId,AttributeValue=" + quote(m.Key)},
 	}
+	// The event history is filtered by the key, or the report of what it did is read.
+	looks := slices.Concat(m.events(Query{Attribute: "EventName", Value: "LookupEvents", Mentions: `"AccessKeyId" "` + m.Key + `"`, Enough: 20}),
+		m.events(Query{Attribute: "ResourceName", Value: m.Key, Events: "ListKeyCalls", Enough: 20}))
 	var looked *Event
-	for _, e := range m.events(Query{Attribute: "EventName", Value: "LookupEvents", Mentions: `"AccessKeyId" "` + m.Key + `"`, Enough: 20}) {
-		if e.Error == "" && e.Key != m.Key && off && (!known || !e.At.Before(stopped.At)) {
-			looked = &e
-			break
+	for i := range looks {
+		if e := &looks[i]; e.Error == "" && e.Key != m.Key && off && (!known || !e.At.Before(stopped.At)) && (looked == nil || e.At.After(looked.At)) {
+			looked = e
 		}
 	}
 	if looked == nil {

@@ -237,6 +237,8 @@ func (l *life) happens(what string) {
 		l.event("RevokeSessions", now, nil, nil)
 	case "looked":
 		l.trail.add(advisor.Event{Name: "LookupEvents", At: now, User: "carol", Key: sessionKey}, "AccessKeyId", oldKey)
+	case "report read":
+		l.event("ListKeyCalls", now, request("accessKeyId", oldKey), nil)
 	case "quarantined":
 		l.event("AttachUserPolicy", now, request("userName", "alice", "policyArn", "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"), nil)
 		l.trail[0].names = append(l.trail[0].names, "AWSCompromisedKeyQuarantineV3")
@@ -271,6 +273,8 @@ func TestKeys(t *testing.T) {
 		{advisor.KeyLeaked, "off,revoked,on", "nnnnnn"},
 		{advisor.KeyLeaked, "off,revoked,on,off", "dnnnnn"},
 		{advisor.KeyLeaked, "off,looked", "dnndnn"},
+		{advisor.KeyLeaked, "off,report read", "dnndnn"},
+		{advisor.KeyLeaked, "report read,off", "dnnnnn"},
 		{advisor.KeyLeaked, "off,quarantined", "dndnnn"},
 		{advisor.KeyLeaked, "off,second", "dnnndn"},
 		{advisor.KeyLeaked, "off,revoked,quarantined,looked,second,deleted", "dddddd"},
@@ -293,7 +297,7 @@ func TestChecklistLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLife()
 		for range rapid.IntRange(0, 8).Draw(t, "n") {
-			l.happens(rapid.SampledFrom([]string{"second", "new used", "old used", "off", "on", "deleted", "revoked", "looked", "quarantined", "a day"}).Draw(t, "what"))
+			l.happens(rapid.SampledFrom([]string{"second", "new used", "old used", "off", "on", "deleted", "revoked", "looked", "report read", "quarantined", "a day"}).Draw(t, "what"))
 		}
 		exists := slices.IndexFunc(l.user().Keys, func(k advisor.Key) bool { return k.ID == oldKey })
 		works := exists >= 0 && l.user().Keys[exists].Active
@@ -329,7 +333,7 @@ func TestUnknown(t *testing.T) {
 	p := &advisor.Progress{Key: "AKIANOBODYNOBODY2345", Events: map[advisor.Query][]advisor.Event{}}
 	f := safe()
 	for _, q := range advisor.Wanted(advisor.KeyLeaked, f, p) {
-		p.Events[q] = nil
+		p.Events[q] = []advisor.Event{{Name: "UpdateAccessKey", Error: "NoSuchEntityException"}}
 	}
 	if _, err := advisor.MakeChecklist(advisor.KeyLeaked, f, p); !errors.Is(err, advisor.ErrUnknownKey) {
 		t.Errorf("%v", err)

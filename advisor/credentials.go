@@ -32,7 +32,7 @@ func (r *review) enableMFA(user, device, then string) []string {
 
 // setsUpMFA are the calls of root that are no use of root: only root can make them for
 // itself.
-var setsUpMFA = []string{"CreateVirtualMFADevice", "EnableMFADevice", "ResyncMFADevice"}
+var setsUpMFA = []string{"CreateVirtualMFADevice", "EnableMFADevice", "ResyncMFADevice", "CheckMfa"}
 
 // rootUsed: root was used within RecentRoot, for other things than its own MFA.
 func rootUsed(r *review, rule *Rule) {

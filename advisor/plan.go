@@ -42,7 +42,7 @@ type PlannedRoot struct {
 	Email   string   `json:"email,omitempty"`
 	MFA     bool     `json:"mfa"`
 	Factors []string `json:"factors,omitempty"`
-	// PasswordChanged and PasswordUsed are zero where root has no password or nobody
+	// PasswordChanged and PasswordUsed are zero where root has no password, or nobody
 	// tells.
 	PasswordChanged time.Time `json:"passwordChanged,omitzero"`
 	PasswordUsed    time.Time `json:"passwordUsed,omitzero"`

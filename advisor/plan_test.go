@@ -40,7 +40,7 @@ func busy() *advisor.Facts {
 	assume := allow("sts:AssumeRole", "arn:aws:iam::111122223333:role/deploy")
 	f.Root.Devices = []advisor.Device{{Serial: "arn:aws:iam::111122223333:mfa/root-account-mfa-device", Enabled: ago(40)}}
 	f.Root.Uses = []advisor.Use{{At: ago(3), Event: "CreateUser"}}
-	f.Root.Email = "root@example.com"
+	f.Root.Email, f.Root.Password = "root@example.com", &advisor.Password{Used: ago(3)}
 	f.Users = append(f.Users,
 		advisor.User{
 			Name: "glass", ARN: "arn:aws:iam::111122223333:user/glass", ID: "AIDAGLASSGLASSGLASS23", Created: ago(300), MFA: true, Tags: map[string]string{"Break-Glass": "yes"}, Groups: []string{"admins"},

@@ -60,8 +60,11 @@ func (p *Plan) rootSection() Section {
 		}
 	}
 	row("MFA", state, !r.MFA)
-	if !r.PasswordChanged.IsZero() {
+	switch {
+	case !r.PasswordChanged.IsZero():
 		row("password", "changed "+dayOf(r.PasswordChanged)+", last used "+dayOf(r.PasswordUsed), false)
+	case !r.PasswordUsed.IsZero():
+		row("password", "last used "+dayOf(r.PasswordUsed), false)
 	}
 	row("access keys", fmt.Sprint(r.AccessKeys), r.AccessKeys > 0)
 	used := dayOf(r.LastUsed)

@@ -192,8 +192,20 @@ func TestReadAllHasWhatAPlanShows(t *testing.T) {
 		Url: aws.String("https://token.example.com"), ClientIDList: []string{"here"}, ThumbprintList: []string{"6938fd4d98bab03faadb97b34396831e3780aea1"},
 	}))
 	w.must(w.iam.UpdateAccountPasswordPolicy(t.Context(), &iam.UpdateAccountPasswordPolicyInput{MinimumPasswordLength: aws.Int32(12), PasswordReusePrevention: aws.Int32(3), MaxPasswordAge: aws.Int32(90)}))
+	required := true
+	w.s.More = func(_ context.Context, f *advisor.Facts) error {
+		f.Root.Email, f.MFARequired = "root@example.com", &required
+		return nil
+	}
 	f, err := w.s.ReadAll(t.Context())
 	w.must(f, err)
+	if f.Root.Email != "root@example.com" || f.MFARequired == nil {
+		t.Errorf("%+v", f.Root)
+	}
+	w.s.More = func(context.Context, *advisor.Facts) error { return errors.New("refused") }
+	if _, err := w.s.ReadAll(t.Context()); err == nil || err.Error() != "read the sign-in rules: refused" {
+		t.Errorf("%v", err)
+	}
 	u := f.Users[slices.IndexFunc(f.Users, func(u advisor.User) bool { return u.Name == "alice" })]
 	if u.Path != "/people/" || len(u.Keys) != 1 || u.Keys[0].ID != *w.key.AccessKeyId || len(u.Devices) != 1 || u.Devices[0].Serial != *serial || u.Devices[0].Enabled.IsZero() {
 		t.Errorf("%+v", u)

@@ -52,6 +52,9 @@ type Surveyor struct {
 	Report func(context.Context) (csv string, made, now time.Time, err error)
 	// Now is the server's time, where it is not that of the host.
 	Now func(context.Context) (time.Time, error)
+	// More adds what the API has no operation for: the e-mail address of root, whether
+	// the account's sign-in rules require MFA. Where it is nil they are not known.
+	More func(context.Context, *advisor.Facts) error
 	// Suppressions returns the accepted findings; nil where there are none to be had.
 	Suppressions func(context.Context) ([]advisor.Suppression, error)
 }
@@ -89,6 +92,11 @@ func (s *Surveyor) read(ctx context.Context, all bool) (*advisor.Facts, error) {
 	}
 	if err := s.trail(ctx, f); err != nil {
 		return nil, fmt.Errorf("read the trail: %w", err)
+	}
+	if s.More != nil {
+		if err := s.More(ctx, f); err != nil {
+			return nil, fmt.Errorf("read the sign-in rules: %w", err)
+		}
 	}
 	if s.Suppressions == nil {
 		f.Notes = append(f.Notes, "suppressions are not known")
@@ -200,6 +208,11 @@ func parseReport(text string, f *advisor.Facts) (map[string]*row, error) {
 			}
 		}
 		if name == rootRow {
+			// The report does not support to say whether root has a password; one that
+			// was used is there.
+			if used := at("password_last_used"); u.password == nil && !used.IsZero() {
+				u.password = &advisor.Password{Used: used}
+			}
 			f.Root = advisor.Root{ARN: strings.Clone(fields[column["arn"]]), MFA: u.mfa, Password: u.password, Keys: u.keys}
 			continue
 		}
