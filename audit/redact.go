@@ -16,6 +16,7 @@ func secret(member string) bool {
 		"SecretAccessKey", "SessionToken",
 		"PrivateKey", "AddPrivateKey",
 		"ServicePassword", "ServiceCredentialSecret",
+		"RecoveryCodes", "RecoveryLink",
 		"Base32StringSeed", "QRCodePNG",
 		"AuthenticationCode1", "AuthenticationCode2", "TokenCode",
 		"SAMLAssertion", "WebIdentityToken", "TradeInToken", "ContextAssertion":

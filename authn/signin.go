@@ -391,24 +391,24 @@ func (s *SignIns) letIn(tx store.Tx, v Visitor, p *identity.Person, g progress, 
 }
 
 func (s *SignIns) newBrowser(tx store.Tx, v Visitor, p *identity.Person, g progress, now time.Time) (cookie string, err error) {
-	kind := session.User
-	if p.Root() {
-		kind = session.Root
-	}
-	sess := &session.Session{
-		Kind:        kind,
-		Account:     p.Account.ID,
-		PrincipalID: p.ID(),
-		MFAKnown:    true,
-		MFA:         g.second(),
-		MFATime:     g.factorTime,
-	}
-	return s.Sessions.NewBrowser(tx, sess, &identity.BrowserSession{
+	return s.Sessions.NewBrowser(tx, s.sessionOf(p, &g), &identity.BrowserSession{
 		Factors:    g.factors,
 		FactorTime: g.factorTime,
 		Address:    v.from(),
 		UserAgent:  v.agent(),
 	}, now, s.Rand)
+}
+
+// sessionOf is who is signed in, as the API is to know them.
+func (s *SignIns) sessionOf(p *identity.Person, g *progress) *session.Session {
+	sess := &session.Session{Kind: session.User, Account: p.Account.ID, PrincipalID: p.ID(), MFAKnown: true}
+	if p.Root() {
+		sess.Kind = session.Root
+	}
+	if g.second() {
+		sess.MFA, sess.MFATime = true, g.factorTime
+	}
+	return sess
 }
 
 // open finds the sign-in under way of a cookie, which must be at that step. ok is false
@@ -513,12 +513,8 @@ func (s *SignIns) pending(r store.Reader, p *identity.Person, h *identity.SignIn
 	switch h.Step {
 	case identity.StepFactor:
 		out.RememberDays = rules.RememberDays
-		for _, d := range p.Devices() {
-			device, err := identity.MFADevices.Get(r, string(p.Account.ID), d.Serial)
-			if err != nil {
-				return nil, fmt.Errorf("MFA device %s: %w", d.Serial, err)
-			}
-			out.Devices = append(out.Devices, OwnDevice{Kind: device.Kind(), Name: device.Name})
+		if out.Devices, err = ownDevices(r, p); err != nil {
+			return nil, err
 		}
 		codes, err := recoveryCodes(r, p.ID())
 		if err != nil {

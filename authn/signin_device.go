@@ -141,6 +141,15 @@ func makeRoomForDevice(tx store.Tx, id string, now time.Time) error {
 	return err
 }
 
+// ForgetDevices makes no browser a known one of a person any more.
+func ForgetDevices(tx store.Tx, id string) error {
+	return identity.KnownDevices.Scan(tx, "", func(key store.Key, _ *identity.KnownDevice) bool {
+		tx.Delete(key)
+		ForgetFailures(tx, PurposeDevice, key.Last())
+		return true
+	}, id)
+}
+
 func (v Visitor) from() string {
 	if !v.Address.IsValid() {
 		return ""

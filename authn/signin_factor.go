@@ -19,7 +19,7 @@ func (s *SignIns) Code(ctx context.Context, v Visitor, cookie, code string, reme
 	return s.step(ctx, cookie, func(tx store.Tx, h *identity.SignIn, p *identity.Person, now time.Time) (Outcome, error) {
 		key, err := s.mfa.CheckOwn(tx, p, typedCode(code), now, msgWrongCode)
 		if err != nil {
-			return s.refusedCode(tx, v, p, err, now)
+			return s.refusedFactor(tx, v, p, err, now)
 		}
 		g := of(h).with(identity.ByTOTP, now)
 		g.device, g.remember = key, remember
@@ -40,17 +40,27 @@ func typedCode(code string) string {
 	}, code)
 }
 
-// refusedCode is the outcome of a code that was refused, and its record.
-func (s *SignIns) refusedCode(tx store.Tx, v Visitor, p *identity.Person, err error, now time.Time) (Outcome, error) {
+// refusedFactor is the outcome of a factor that was refused, and its record.
+func (s *SignIns) refusedFactor(tx store.Tx, v Visitor, p *identity.Person, err error, now time.Time) (Outcome, error) {
+	out, err := refusedCode(err, now)
+	if err != nil || out.Result == Wait {
+		return out, err
+	}
+	return out, s.recordFailure(tx, v, p, true, now)
+}
+
+// refusedCode is what the person is told of a code that was refused.
+func refusedCode(err error, now time.Time) (Outcome, error) {
 	no, ok := errors.AsType[*MFAError](err)
-	if !ok {
+	switch {
+	case !ok:
 		return Outcome{}, err
-	}
-	if !no.Counted && !no.Until.IsZero() {
+	case !no.Until.IsZero():
 		return waitUntil(no.Until, now, "wrong codes"), nil
+	case no.Message == msgWrongCode:
+		return refused("This code is not right, or was used before. Wait for the next one, and check the clock of your device."), nil
 	}
-	return refused("This code is not right, or was used before. Wait for the next one, and check the clock of your device."),
-		s.recordFailure(tx, v, p, true, now)
+	return refused(no.Message), nil
 }
 
 // RecoveryCode is the second factor by a recovery code, each of which works once.

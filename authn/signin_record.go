@@ -167,14 +167,7 @@ func (s *SignIns) recordChallenge(tx store.Tx, v Visitor, p *identity.Person, no
 	if err != nil {
 		return err
 	}
-	kind := "Multiple MFA Devices"
-	if devices := p.Devices(); len(devices) == 1 {
-		kind = "Virtual MFA"
-		if d := (&identity.MFADevice{Path: devices[0].Serial}); d.Kind() == identity.SecurityKey {
-			kind = "U2F MFA"
-		}
-	}
-	if e.Additional, err = json.Marshal(map[string]string{"MfaType": kind}); err != nil {
+	if e.Additional, err = json.Marshal(map[string]string{"MfaType": mfaType(p)}); err != nil {
 		return err
 	}
 	e.SetSignIn("")
@@ -198,4 +191,16 @@ func (s *SignIns) recordNewPassword(tx store.Tx, v Visitor, p *identity.Person, 
 	}
 	e.Source, e.Type = sourceIAM, ""
 	return s.Trail.AppendTo(tx, e)
+}
+
+// mfaType is what CloudTrail calls the devices of a person.
+func mfaType(p *identity.Person) string {
+	devices := p.Devices()
+	if len(devices) != 1 {
+		return "Multiple MFA Devices"
+	}
+	if d := (&identity.MFADevice{Path: devices[0].Serial}); d.Kind() == identity.SecurityKey {
+		return "U2F MFA"
+	}
+	return "Virtual MFA"
 }

@@ -72,6 +72,23 @@ func ForgetFailures(tx store.Tx, purpose Purpose, personID string) {
 	identity.Throttles.Delete(tx, string(purpose), personID)
 }
 
+// ForgetPerson removes what signing in left behind of somebody who is gone.
+func ForgetPerson(tx store.Tx, personID string) {
+	for _, purpose := range []Purpose{PurposeMFA, PurposePassword, PurposeRecovery} {
+		ForgetFailures(tx, purpose, personID)
+	}
+	identity.RecoveryCodesOf.Delete(tx, personID)
+	for _, kind := range []store.Kind{store.BrowserSession, store.KnownDevice, store.PersonState} {
+		tx.Scan(store.Prefix(kind, personID), "", func(key store.Key, _ *store.Item) bool {
+			tx.Delete(key)
+			if kind == store.KnownDevice {
+				ForgetFailures(tx, PurposeDevice, key.Last())
+			}
+			return true
+		})
+	}
+}
+
 func throttleOf(r store.Reader, purpose Purpose, personID string) (*identity.Throttle, error) {
 	throttle, err := identity.Throttles.Get(r, string(purpose), personID)
 	if errors.Is(err, store.ErrNotFound) {

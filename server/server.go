@@ -254,7 +254,7 @@ func (s *Server) sets() []service.Set {
 			Managed:  s.managed,
 		}).Operations(),
 		cloudtrail.New(s.trail).Operations(),
-		lanyard.New(lanyard.Config{Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport}).Operations(),
+		lanyard.New(lanyard.Config{Sessions: s.sessions, ConsoleURL: s.consoleAddress, Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport}).Operations(),
 	}
 }
 

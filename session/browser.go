@@ -139,6 +139,19 @@ func (c *Codec) OpenBrowser(r store.Reader, cookie string, now time.Time) (*Brow
 	return b, nil
 }
 
+// Reopen finds a session that was found good in another snapshot, as it is in this one.
+func (c *Codec) Reopen(r store.Reader, b *Browser, now time.Time) (*Browser, error) {
+	record, err := identity.BrowserSessions.Get(r, b.PersonID, b.digest)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, ErrNotSignedIn
+	}
+	if err != nil {
+		return nil, err
+	}
+	again := &Browser{BrowserSession: *record, digest: b.digest}
+	return again, c.judge(r, again, now)
+}
+
 // judge finds the Session of a browser session and says whether it is still good.
 func (c *Codec) judge(r store.Reader, b *Browser, now time.Time) error {
 	if !now.Before(b.Ends()) {

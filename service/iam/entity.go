@@ -43,8 +43,7 @@ func forget(c *service.Call, id string) {
 		c.Tx.Delete(key)
 		return true
 	})
-	authn.ForgetFailures(c.Tx, authn.PurposeMFA, id)
-	authn.ForgetFailures(c.Tx, authn.PurposePassword, id)
+	authn.ForgetPerson(c.Tx, id)
 }
 
 // pathOf is the path of a new entity.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/session"
 )
 
 // SigningName is the service in the credential scope, Target the prefix of X-Amz-Target.
@@ -27,7 +28,10 @@ const (
 
 // Config is what the operations work with. All fields must be set.
 type Config struct {
-	Trail *audit.Trail
+	Trail    *audit.Trail
+	Sessions *session.Codec
+	// ConsoleURL is the public address of the console, empty if there is none.
+	ConsoleURL func() string
 	// CredentialReport writes a piece of the account's credential report: the heading and
 	// the users behind a cursor ("" is from root on), limit at most. It returns the cursor
 	// of the next piece, or "".
@@ -68,6 +72,15 @@ func (s *Service) Operations() service.Set {
 			service.Op("ListSuppressions", service.Read, s.ListSuppressions, account),
 			service.Op("PutSuppression", service.Write, s.PutSuppression, account),
 			service.Op("DeleteSuppression", service.Write, s.DeleteSuppression, account),
+			service.Op("ListBrowserSessions", service.Read, s.ListBrowserSessions, nil),
+			service.Op("EndBrowserSession", service.Write, s.EndBrowserSession, nil),
+			service.Op("EndAllBrowserSessions", service.Write, s.EndAllBrowserSessions, nil),
+			service.Op("GetRecoveryCodes", service.Read, s.GetRecoveryCodes, nil),
+			service.Op("CreateRecoveryCodes", service.Write, s.CreateRecoveryCodes, nil),
+			service.Op("CreateRecoveryLink", service.Write, s.CreateRecoveryLink, onUser,
+				service.AsksFor[CreateRecoveryLinkInput]("iam:DeactivateMFADevice")),
+			service.Op("GetSignInRules", service.Read, s.GetSignInRules, account),
+			service.Op("PutSignInRules", service.Write, s.PutSignInRules, account),
 			service.Op("GetState", service.Read, s.GetState, nil),
 			service.Op("ListStates", service.Read, s.ListStates, nil),
 			service.Op("PutState", service.Write, s.PutState, nil),

@@ -472,7 +472,16 @@ var samples = map[string]sample{
 		w.ok(w.own(w.admin, "PutSuppression", append(finding, "Reason", "soon", "Until", fmt.Sprintf("json:%d", w.now().Add(time.Hour).Unix()))...))
 		return finding
 	},
-	"lanyard:ListDenials": nothing,
+	"lanyard:ListDenials":           nothing,
+	"lanyard:ListBrowserSessions":   nothing,
+	"lanyard:EndBrowserSession":     func(*world, string) []string { return []string{"Id", "0123456789abcdef"} },
+	"lanyard:EndAllBrowserSessions": nothing,
+	"lanyard:GetRecoveryCodes":      nothing,
+	"lanyard:CreateRecoveryCodes":   nothing,
+	"lanyard:CreateRecoveryLink":    onLogin(),
+	"lanyard:GetSignInRules":        nothing,
+	"lanyard:PutSignInRules":        nothing,
+
 	"lanyard:GetState":    func(*world, string) []string { return []string{"Name", "plan/none"} },
 	"lanyard:ListStates":  nothing,
 	"lanyard:PutState":    func(*world, string) []string { return []string{"Name", "plan/a", "Value", "{}"} },
@@ -566,6 +575,8 @@ func secondVersion(w *world) []string {
 var open = []string{
 	"sts:GetCallerIdentity", "sts:GetSessionToken",
 	"lanyard:GetState", "lanyard:ListStates", "lanyard:PutState", "lanyard:DeleteState",
+	"lanyard:ListBrowserSessions", "lanyard:EndBrowserSession", "lanyard:EndAllBrowserSessions",
+	"lanyard:GetRecoveryCodes", "lanyard:CreateRecoveryCodes",
 }
 
 // missing are operations whose sample cannot succeed: there are no FIDO keys, and what
@@ -590,6 +601,8 @@ var missing = map[string]string{
 	"iam:GetHumanReadableSummary":                       "NoSuchEntity",
 	"sts:AssumeRoot":                                    "AccessDenied",
 	"lanyard:GetState":                                  "ResourceNotFoundException",
+	"lanyard:EndBrowserSession":                         "ResourceNotFoundException",
+	"lanyard:CreateRecoveryCodes":                       "RecentFactorRequiredException",
 	// A report is nobody's but of whom it was made for.
 	"iam:GetServiceLastAccessedDetails":             "NoSuchEntity",
 	"iam:GetOrganizationsAccessReport":              "NoSuchEntity",
