@@ -143,37 +143,54 @@ func Review(f *Facts) *Report {
 	for i := range rules {
 		rules[i].find(r, &rules[i])
 	}
-	slices.SortStableFunc(r.found, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(b.Severity, a.Severity), strings.Compare(a.ID, b.ID), strings.Compare(a.ARN, b.ARN), strings.Compare(a.Key, b.Key))
-	})
+	slices.SortStableFunc(r.found, inOrder)
 	report := &Report{
-		Account: f.Account, At: f.Now.UTC(), CredentialReport: f.Reported.UTC(),
-		Findings: []Finding{}, Suppressed: []Finding{}, Notes: slices.Concat(f.Notes, r.notes()),
+		Account: f.Account, At: f.Now.UTC(), CredentialReport: f.Reported.UTC(), Notes: slices.Concat(f.Notes, r.notes()),
 	}
+	report.settle(r.found, f.Suppressions, f.Now)
+	return report
+}
+
+// With is the report with other suppressions, as of now: what was found stays as it is.
+func (r *Report) With(suppressions []Suppression, now time.Time) *Report {
+	found := slices.Concat(r.Findings, r.Suppressed)
+	slices.SortStableFunc(found, inOrder)
+	other := *r
+	other.settle(found, suppressions, now)
+	return &other
+}
+
+func inOrder(a, b Finding) int {
+	return cmp.Or(cmp.Compare(b.Severity, a.Severity), strings.Compare(a.ID, b.ID), strings.Compare(a.ARN, b.ARN), strings.Compare(a.Key, b.Key))
+}
+
+// settle parts what was found into what is open and what somebody accepted, and counts.
+func (r *Report) settle(found []Finding, suppressions []Suppression, now time.Time) {
+	r.Findings, r.Suppressed = []Finding{}, []Finding{}
+	r.High, r.Medium, r.Low = 0, 0, 0
 	type named struct{ id, arn string }
 	accepted := map[named]*Suppression{}
-	for i := range f.Suppressions {
-		s := &f.Suppressions[i]
+	for i := range suppressions {
+		s := &suppressions[i]
 		accepted[named{s.ID, s.ARN}] = s
 	}
-	for _, found := range r.found {
-		found.Suppression = accepted[named{found.ID, found.ARN}]
-		if s := found.Suppression; s != nil && f.Now.Before(s.Until) {
-			report.Suppressed = append(report.Suppressed, found)
+	for _, f := range found {
+		f.Suppression = accepted[named{f.ID, f.ARN}]
+		if s := f.Suppression; s != nil && now.Before(s.Until) {
+			r.Suppressed = append(r.Suppressed, f)
 			continue
 		}
-		report.Findings = append(report.Findings, found)
-		switch found.Severity {
+		r.Findings = append(r.Findings, f)
+		switch f.Severity {
 		case High:
-			report.High++
+			r.High++
 		case Medium:
-			report.Medium++
+			r.Medium++
 		case Low:
-			report.Low++
+			r.Low++
 		}
 	}
-	report.Score = score(report.Findings)
-	return report
+	r.Score = score(r.Findings)
 }
 
 // score is from 0 to 100. Each kind of finding that is open takes its weight from 100

@@ -48,6 +48,15 @@ func (s *Surveyor) Checklist(ctx context.Context, name, subject string) (*adviso
 	if err != nil {
 		return nil, err
 	}
+	return s.marked(ctx, name, f, p)
+}
+
+// ChecklistOf is a checklist about the account, of facts that were read before.
+func (s *Surveyor) ChecklistOf(ctx context.Context, name string, f *advisor.Facts) (*advisor.Checklist, error) {
+	return s.marked(ctx, name, f, &advisor.Progress{Events: map[advisor.Query][]advisor.Event{}})
+}
+
+func (s *Surveyor) marked(ctx context.Context, name string, f *advisor.Facts, p *advisor.Progress) (*advisor.Checklist, error) {
 	for range maxRounds {
 		wanted := advisor.Wanted(name, f, p)
 		if len(wanted) == 0 {

@@ -57,6 +57,9 @@ type Surveyor struct {
 	More func(context.Context, *advisor.Facts) error
 	// Suppressions returns the accepted findings; nil where there are none to be had.
 	Suppressions func(context.Context) ([]advisor.Suppression, error)
+	// Partial goes on without what the caller may not read, with a note: for people who
+	// look. Who decides by the outcome wants all of it, or an error.
+	Partial bool
 }
 
 // Read reads the account, page by page: what findings are made of.
@@ -75,33 +78,44 @@ func (s *Surveyor) read(ctx context.Context, all bool) (*advisor.Facts, error) {
 	if err := s.details(ctx, f); err != nil {
 		return nil, fmt.Errorf("read the account: %w", err)
 	}
-	if err := s.providers(ctx, f); err != nil {
-		return nil, fmt.Errorf("read the identity providers: %w", err)
-	}
-	if err := s.passwordPolicy(ctx, f); err != nil {
-		return nil, fmt.Errorf("read the password policy: %w", err)
-	}
 	merge(f, report)
-	if err := s.keys(ctx, f, all); err != nil {
-		return nil, fmt.Errorf("read the access keys: %w", err)
-	}
-	if all {
-		if err := s.devices(ctx, f); err != nil {
-			return nil, fmt.Errorf("read the MFA devices: %w", err)
+	for _, part := range []struct {
+		what    string
+		read    func() error
+		without string
+	}{
+		{"the identity providers", func() error { return s.providers(ctx, f) }, "identity providers"},
+		{"the password policy", func() error { return s.passwordPolicy(ctx, f) }, "the password policy"},
+		{"the access keys", func() error { return s.keys(ctx, f, all) }, "the access keys' ids, and with them their use"},
+		{"the MFA devices", func() error {
+			if !all {
+				return nil
+			}
+			return s.devices(ctx, f)
+		}, "which MFA devices there are"},
+		{"the trail", func() error { return s.trail(ctx, f) }, "the trail: uses of root, and keys that are shared"},
+		{"the sign-in rules", func() error {
+			if s.More == nil {
+				return nil
+			}
+			return s.More(ctx, f)
+		}, "the sign-in rules"},
+		{"the suppressions", func() (err error) {
+			if s.Suppressions == nil {
+				f.Notes = append(f.Notes, "suppressions are not known")
+				return nil
+			}
+			f.Suppressions, err = s.Suppressions(ctx)
+			return err
+		}, "suppressions"},
+	} {
+		if err := part.read(); err != nil {
+			if refused, ok := errors.AsType[smithy.APIError](err); s.Partial && ok && strings.HasPrefix(refused.ErrorCode(), "AccessDenied") {
+				f.Notes = append(f.Notes, "not looked at, since you may not read it: "+part.without)
+				continue
+			}
+			return nil, fmt.Errorf("read %s: %w", part.what, err)
 		}
-	}
-	if err := s.trail(ctx, f); err != nil {
-		return nil, fmt.Errorf("read the trail: %w", err)
-	}
-	if s.More != nil {
-		if err := s.More(ctx, f); err != nil {
-			return nil, fmt.Errorf("read the sign-in rules: %w", err)
-		}
-	}
-	if s.Suppressions == nil {
-		f.Notes = append(f.Notes, "suppressions are not known")
-	} else if f.Suppressions, err = s.Suppressions(ctx); err != nil {
-		return nil, fmt.Errorf("read the suppressions: %w", err)
 	}
 	return f, nil
 }
@@ -444,6 +458,7 @@ func (s *Surveyor) keysOf(ctx context.Context, u *advisor.User) error {
 			return nil
 		}
 		if err != nil {
+			u.Keys = known // without their ids
 			return err
 		}
 		for _, m := range page.AccessKeyMetadata {
