@@ -153,6 +153,10 @@ func Review(f *Facts) *Report {
 
 // With is the report with other suppressions, as of now: what was found stays as it is.
 func (r *Report) With(suppressions []Suppression, now time.Time) *Report {
+	known := func(f Finding) bool { return f.Suppression != nil }
+	if len(suppressions) == 0 && !slices.ContainsFunc(r.Findings, known) && len(r.Suppressed) == 0 {
+		return r
+	}
 	found := slices.Concat(r.Findings, r.Suppressed)
 	slices.SortStableFunc(found, inOrder)
 	other := *r

@@ -158,3 +158,24 @@ func describe(what string, points []Point) string {
 	return fmt.Sprintf("%s from %s to %s: %d in all, at most %d (%s), at least %d (%s).",
 		what, points[0].Label, points[len(points)-1].Label, sum, high.Value, high.Label, low.Value, low.Label)
 }
+
+// Ring draws a score of 100 as a ring, with the number in it.
+func Ring(title string, score int) Chart {
+	const size, radius = 96, 40
+	score = max(0, min(score, 100))
+	kind := Good
+	switch {
+	case score < 50:
+		kind = Bad
+	case score < 80:
+		kind = Warning
+	}
+	// The length of the ring is 100 by pathLength.
+	body := fmt.Sprintf(`<circle class="track" cx="%d" cy="%d" r="%d"/>`, size/2, size/2, radius)
+	if score > 0 {
+		body += fmt.Sprintf(`<circle class="arc %s" cx="%d" cy="%d" r="%d" pathLength="100" stroke-dasharray="%d 100" transform="rotate(-90 %d %d)"/>`,
+			kind, size/2, size/2, radius, score, size/2, size/2)
+	}
+	body += fmt.Sprintf(`<text x="%d" y="%d">%d</text>`, size/2, size/2+9, score)
+	return Chart{Title: title, Class: "ring", SVG: svg(title, fmt.Sprintf("%d of 100", score), size, size, body)}
+}

@@ -149,6 +149,8 @@ type Console struct {
 	mux    *http.ServeMux
 	nav    []navSection // the entries that lead somewhere
 	guard  http.Handler // refuses what other sites send, then serves
+
+	surveys *surveys
 }
 
 // New makes a console. Its templates are parsed here, so that a broken one stops
@@ -166,6 +168,7 @@ func newConsole(config Config) (*Console, error) {
 		config.Rand = rand.Reader
 	}
 	c := &Console{config: config, mux: http.NewServeMux()}
+	c.surveys = newSurveys(config.Clock, config.Region, func(err error) { config.Log.Error("read an account for a page", "error", err) })
 	var err error
 	if c.assets, err = loadAssets(); err != nil {
 		return nil, err
@@ -219,6 +222,9 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.guard.ServeHTTP(w, r)
 }
+
+// Close ends what the console does in the background.
+func (c *Console) Close() { c.surveys.Close() }
 
 // Owns reports whether a request is for a page of the console.
 func (c *Console) Owns(r *http.Request) bool {

@@ -103,7 +103,7 @@ func newWorld(t *testing.T) *world {
 			Sessions: w.sessions, MFA: &authn.MFA{Ring: w.ring}, Trust: authorizer.TrustPolicy, Decode: messages.Open, Managed: managed,
 		}).Operations(),
 		cloudtrail.New(w.trail).Operations(),
-		lanyard.New(lanyard.Config{Trail: w.trail}).Operations(),
+		lanyard.New(lanyard.Config{Trail: w.trail, CredentialReport: people.WriteCredentialReport}).Operations(),
 	}, constraints)
 	w.must(err)
 	log := slog.New(slog.NewTextHandler(&x.log, nil))

@@ -481,6 +481,9 @@ func (s *Server) Close() error {
 	if s.local != nil {
 		s.local.Close()
 	}
+	if s.console != nil {
+		s.console.Close()
+	}
 	if s.trail != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), s.config.Drain)
 		errs = append(errs, s.trail.Close(ctx))

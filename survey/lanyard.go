@@ -61,12 +61,19 @@ func Suppressions(ctx context.Context, client *lanyard.Client) ([]advisor.Suppre
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range out.Suppressions {
-			list = append(list, advisor.Suppression{ID: *s.FindingId, ARN: *s.Arn, Reason: *s.Reason, By: *s.By, At: *s.Created, Until: *s.Until})
-		}
+		list = append(list, Accepted(out.Suppressions)...)
 		if in.Marker = out.Marker; in.Marker == nil {
 			break
 		}
 	}
 	return list, nil
+}
+
+// Accepted are suppressions as the advisor knows them.
+func Accepted(answer []lanyard.Suppression) []advisor.Suppression {
+	list := make([]advisor.Suppression, 0, len(answer))
+	for _, s := range answer {
+		list = append(list, advisor.Suppression{ID: *s.FindingId, ARN: *s.Arn, Reason: *s.Reason, By: *s.By, At: *s.Created, Until: *s.Until})
+	}
+	return list
 }
