@@ -177,5 +177,5 @@ func Ring(title string, score int) Chart {
 			kind, size/2, size/2, radius, score, size/2, size/2)
 	}
 	body += fmt.Sprintf(`<text x="%d" y="%d">%d</text>`, size/2, size/2+9, score)
-	return Chart{Title: title, Class: "ring", SVG: svg(title, fmt.Sprintf("%d of 100", score), size, size, body)}
+	return Chart{Title: title, Class: "ring", SVG: svg(title, fmt.Sprintf("%d of 100", score), size, size, body, "xMidYMid meet")}
 }

@@ -38,6 +38,7 @@ func (c *Console) routes() []Route {
 		},
 		// A line for each area, in the order of the alphabet; the routes are in its file.
 		c.eventRoutes(),
+		c.findingRoutes(),
 		c.signInRoutes(),
 		c.systemRoutes(),
 		c.whyRoutes(),

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/smithy-go"
 
 	"github.com/lanyard-iam/lanyard/advisor"
 	"github.com/lanyard-iam/lanyard/arn"
@@ -138,7 +136,6 @@ var errLooking = errors.New("the account is being read")
 // of returns the person's look at their account, and sees that there will be a newer one
 // if something changed. It waits for that only as long as a page can.
 func (s *surveys) of(p *Person, key surveyKey, changed func(since time.Time) (bool, error)) (*view, error) {
-	key.account, key.session = p.Account, p.Browser.ID()
 	s.mu.Lock()
 	kept := s.entry(key)
 	last, done := kept.look, kept.done
@@ -174,12 +171,12 @@ func (s *surveys) of(p *Person, key surveyKey, changed func(since time.Time) (bo
 	return &view{look: kept.look, Refreshing: kept.done != nil || stale && kept.look == last}, nil
 }
 
-// forget drops the person's looks at their account.
-func (s *surveys) forget(p *Person) {
+// forget drops the looks of a session at its account.
+func (s *surveys) forget(account, session string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, e := range s.byKey {
-		if key.account == p.Account && key.session == p.Browser.ID() {
+		if key.account == account && key.session == session {
 			s.drop(e)
 		}
 	}
@@ -286,16 +283,11 @@ func (s *surveys) look(ctx context.Context, p *Person, key *surveyKey, began tim
 	return made, nil
 }
 
-// refused tells whether the person may not.
-func refused(err error) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && strings.HasPrefix(api.ErrorCode(), "AccessDenied")
-}
-
 // survey returns the person's look at the account. That they may still look is asked each
 // time; what they may no longer see is forgotten. What is suppressed is of this moment.
 func (v *Visit) survey(key surveyKey) (*view, error) {
 	s := v.console.surveys
+	key.account, key.session = v.Person.Account, v.Person.Browser.ID()
 	ctx, api := v.Request.Context(), v.API()
 	var accepted *lanyard.ListSuppressionsOutput
 	err := together(
@@ -317,7 +309,7 @@ func (v *Visit) survey(key surveyKey) (*view, error) {
 	)
 	if err != nil {
 		if refused(err) {
-			s.forget(v.Person)
+			s.forget(key.account, key.session)
 		}
 		return nil, err
 	}

@@ -1,0 +1,210 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/lanyard-iam/lanyard/advisor"
+)
+
+// surveying is a kept survey whose work is a function, with a clock of its own.
+type surveying struct {
+	*surveys
+	t     *testing.T
+	mu    sync.Mutex
+	now   time.Time
+	reads atomic.Int64
+	last  error // that was to be logged
+}
+
+func newSurveying(t *testing.T, read func(ctx context.Context) (*advisor.Facts, error)) *surveying {
+	x := &surveying{t: t, now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC)}
+	x.surveys = newSurveys(func() time.Time {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.now
+	}, region, func(err error) { x.last = err })
+	x.surveys.read = func(ctx context.Context, _ *Person, _ bool) (*advisor.Facts, error) {
+		x.reads.Add(1)
+		return read(ctx)
+	}
+	x.patience = func() <-chan time.Time { return nil } // for ever
+	t.Cleanup(x.Close)
+	return x
+}
+
+func (x *surveying) later(d time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.now = x.now.Add(d)
+}
+
+// ask looks as somebody; changed tells whether something changed.
+func (x *surveying) ask(who string, changed bool) (*view, error) {
+	return x.of(&Person{}, surveyKey{account: string(ours), session: who}, func(time.Time) (bool, error) { return changed, nil })
+}
+
+func (x *surveying) must(v *view, err error) *view {
+	x.t.Helper()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return v
+}
+
+func nothingFound(context.Context) (*advisor.Facts, error) { return &advisor.Facts{}, nil }
+
+// One look serves until something changes, or it is old.
+func TestSurveysAreKept(t *testing.T) {
+	x := newSurveying(t, nothingFound)
+	x.must(x.ask("a", true))
+	for range 3 {
+		x.later(time.Minute)
+		if v := x.must(x.ask("a", false)); v.Refreshing {
+			t.Error("nothing changed, and it looks again")
+		}
+	}
+	if n := x.reads.Load(); n != 1 {
+		t.Errorf("%d reads of what did not change", n)
+	}
+	x.must(x.ask("a", true))
+	x.later(surveyAge)
+	x.must(x.ask("a", false))
+	if n := x.reads.Load(); n != 3 {
+		t.Errorf("%d reads, not 3: a change, and age", n)
+	}
+	x.must(x.ask("b", false))
+	if n := x.reads.Load(); n != 4 {
+		t.Error("somebody else's look was shown")
+	}
+}
+
+// A slow survey does not hold up the page: the last look is shown, and the new one when it
+// is there. Where changes never cease it rests between.
+func TestSurveysRunBehindThePage(t *testing.T) {
+	var x *surveying
+	step := make(chan struct{})
+	x = newSurveying(t, func(context.Context) (*advisor.Facts, error) {
+		<-step
+		x.later(10 * time.Second)
+		return &advisor.Facts{Now: x.clock()}, nil
+	})
+	now := make(chan time.Time)
+	close(now)
+	x.patience = func() <-chan time.Time { return now }
+	if _, err := x.ask("a", true); !errors.Is(err, errLooking) {
+		t.Fatalf("%v", err)
+	}
+	if _, err := x.ask("a", true); !errors.Is(err, errLooking) || x.reads.Load() > 1 {
+		t.Fatalf("%v, %d reads", err, x.reads.Load())
+	}
+	step <- struct{}{}
+	x.settle(t)
+	first := x.must(x.ask("a", false))
+	if first.Refreshing {
+		t.Error("it is of this moment")
+	}
+	if v := x.must(x.ask("a", true)); !v.Refreshing || x.reads.Load() != 1 {
+		t.Error("it did not rest after ten seconds of work")
+	}
+	x.later(surveyRest * 10 * time.Second)
+	if v := x.must(x.ask("a", true)); !v.Refreshing || v.look != first.look {
+		t.Error("the last look is to be shown while the next one is made")
+	}
+	step <- struct{}{}
+	x.settle(t)
+	if v := x.must(x.ask("a", false)); v.Refreshing || v.look == first.look {
+		t.Error("the new look is not shown")
+	}
+}
+
+// settle waits until no survey is under way.
+func (x *surveying) settle(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); len(x.slots) > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("a survey does not end")
+		}
+	}
+}
+
+// What fails is told once and tried again; a panic is an error; a refusal forgets.
+func TestSurveysFail(t *testing.T) {
+	var answer func() (*advisor.Facts, error)
+	x := newSurveying(t, func(context.Context) (*advisor.Facts, error) { return answer() })
+	answer = func() (*advisor.Facts, error) { return nil, errors.New("no disk") }
+	if _, err := x.ask("a", true); err == nil || err.Error() != "no disk" || x.last == nil {
+		t.Errorf("%v, logged %v", err, x.last)
+	}
+	answer = func() (*advisor.Facts, error) { panic("broken") }
+	if _, err := x.ask("a", true); err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("%v", err)
+	}
+	answer = func() (*advisor.Facts, error) { return &advisor.Facts{}, nil }
+	good := x.must(x.ask("a", true))
+	answer = func() (*advisor.Facts, error) { return nil, errors.New("no disk") }
+	if v := x.must(x.ask("a", true)); v.look != good.look {
+		t.Error("the last look was lost to a failure")
+	}
+	x.last = nil
+	answer = func() (*advisor.Facts, error) { return nil, &smithy.GenericAPIError{Code: "AccessDenied"} }
+	if _, err := x.ask("a", true); !refused(err) || x.last != nil {
+		t.Errorf("%v; a refusal is no failure of the server's: %v", err, x.last)
+	}
+}
+
+// Neither looks nor what is in them nor work is without bound.
+func TestSurveysHaveBounds(t *testing.T) {
+	x := newSurveying(t, nothingFound)
+	for i := range 3 * surveysKept {
+		x.must(x.ask(fmt.Sprint(i), true))
+	}
+	if x.recent.Len() != surveysKept || len(x.byKey) != surveysKept || x.weight != surveysKept {
+		t.Errorf("%d of %d are kept, weight %d", x.recent.Len(), len(x.byKey), x.weight)
+	}
+	x.surveys.read = func(context.Context, *Person, bool) (*advisor.Facts, error) {
+		return &advisor.Facts{Users: make([]advisor.User, factsKept/2)}, nil
+	}
+	for i := range 4 {
+		x.must(x.ask(fmt.Sprint("large", i), true))
+	}
+	if x.recent.Len() > 2 || x.weight > factsKept {
+		t.Errorf("%d large ones are kept, weight %d", x.recent.Len(), x.weight)
+	}
+
+	// More than can be under way are tried at the next visit.
+	step := make(chan struct{})
+	x.surveys.read = func(ctx context.Context, _ *Person, _ bool) (*advisor.Facts, error) {
+		select {
+		case <-step:
+		case <-ctx.Done():
+		}
+		return &advisor.Facts{}, ctx.Err()
+	}
+	now := make(chan time.Time)
+	close(now)
+	x.patience = func() <-chan time.Time { return now }
+	for i := range surveysAtOnce + 3 {
+		if _, err := x.ask(fmt.Sprint("slow", i), true); !errors.Is(err, errLooking) {
+			t.Errorf("%v", err)
+		}
+	}
+	if len(x.slots) != surveysAtOnce {
+		t.Errorf("%d are under way", len(x.slots))
+	}
+	x.Close() // ends them
+	if len(x.slots) != 0 {
+		t.Error("Close did not wait")
+	}
+	if _, err := x.ask("late", true); !errors.Is(err, errLooking) || len(x.slots) != 0 {
+		t.Errorf("after Close: %v", err)
+	}
+}
