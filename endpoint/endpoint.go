@@ -146,7 +146,7 @@ func (h *Handler) finish(w http.ResponseWriter, x *exchange) {
 	body := h.errorBody(x)
 	switch {
 	case x.recorded:
-	case x.call.Principal == nil:
+	case x.call.Principal == nil, x.op != nil && x.op.Who != nil:
 		h.recordStranger(x)
 	default:
 		if errors.Is(x.err, store.ErrInDoubt) {
@@ -204,8 +204,14 @@ func (h *Handler) recordStranger(x *exchange) {
 	}
 }
 
-// authenticate establishes who is calling.
+// authenticate establishes who is calling. For whom a public operation is asked is
+// found in its transaction (see identifyCaller).
 func (h *Handler) authenticate(x *exchange) error {
+	if x.op != nil && x.op.Who != nil {
+		x.event.Identity = audit.UserIdentity{Type: "Unknown"}
+		h.begin(x)
+		return nil
+	}
 	// Whose trail a failed attempt belongs to is known only if the key is.
 	x.event.Identity = audit.UserIdentity{Type: "Unknown", AccessKeyID: x.claim.keyID()}
 	var principal *authn.Principal
@@ -224,24 +230,37 @@ func (h *Handler) authenticate(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	x.event.Account = principal.Account
-	x.event.Identity = principal.UserIdentity()
-	x.event.FromConsole = principal.Session != nil && principal.Session.Console
-	x.call = service.Call{
-		Context:   x.ctx,
-		Update:    func(fn func(store.Tx) error) error { return unavailable(h.Store.Update(x.ctx, fn)) },
-		Now:       x.now,
-		Rand:      h.Rand,
-		Principal: principal,
-		Scope:     arn.Scope{Partition: x.env.Partition, Account: principal.Account},
-		Region:    x.env.Region,
-		RequestID: x.request,
-		Event:     x.event,
-	}
+	h.begin(x)
+	x.calledBy(principal)
 	if x.op == nil {
 		return x.service.unknownOperation(x.event.Name)
 	}
 	return authz.Permitted(principal, x.service.SigningName, x.op.Name)
+}
+
+// begin makes the call that the operation will get.
+func (h *Handler) begin(x *exchange) {
+	x.call = service.Call{
+		Context:   x.ctx,
+		Update:    func(fn func(store.Tx) error) error { return unavailable(h.Store.Update(x.ctx, fn)) },
+		Now:       x.now,
+		SignedNow: h.SignatureClock().UTC(),
+		Rand:      h.Rand,
+		Scope:     arn.Scope{Partition: x.env.Partition},
+		Region:    x.env.Region,
+		RequestID: x.request,
+		Header:    x.http.Header,
+		Event:     x.event,
+	}
+}
+
+// calledBy makes the call one of principal's.
+func (x *exchange) calledBy(principal *authn.Principal) {
+	x.event.Account = principal.Account
+	x.event.Identity = principal.UserIdentity()
+	x.event.FromConsole = principal.Session != nil && principal.Session.Console
+	x.call.Principal = principal
+	x.call.Scope.Account = principal.Account
 }
 
 // decode turns the body into the operation's input and checks its parameters.
@@ -251,6 +270,8 @@ func (h *Handler) decode(x *exchange) error {
 	switch x.protocol {
 	case protocol.Query:
 		err = protocol.DecodeQuery(x.form, x.in)
+	case protocol.RESTJSON:
+		err = x.service.bindings[x.op.Name].Decode(x.http.URL.EscapedPath(), x.form, x.http.Header, x.body, x.in)
 	default:
 		err = protocol.DecodeJSON(x.body, x.in)
 	}
@@ -268,6 +289,16 @@ func (h *Handler) decode(x *exchange) error {
 // perform runs the operation: authorization, handler and audit record in one
 // transaction where it writes, on one snapshot where it does not.
 func (h *Handler) perform(x *exchange) error {
+	if x.op.Who != nil {
+		// Asked in a snapshot first: strangers do not hold up those who write.
+		err := h.Store.View(x.ctx, func(r store.Reader) error {
+			x.call.Reader = r
+			return h.identifyCaller(x)
+		})
+		if err != nil {
+			return err
+		}
+	}
 	if x.op.Prepare != nil {
 		// Authorized first, and again in the transaction: what Prepare costs, and
 		// what its time and its errors tell, is for those who may.
@@ -287,7 +318,7 @@ func (h *Handler) perform(x *exchange) error {
 		var refusal error
 		err := h.Store.Update(x.ctx, func(tx store.Tx) error {
 			x.call.Reader, x.call.Tx = tx, tx
-			if err := h.stillValid(x); err != nil {
+			if err := h.identifyCaller(x); err != nil {
 				return err
 			}
 			out, err := h.run(x)
@@ -306,8 +337,8 @@ func (h *Handler) perform(x *exchange) error {
 	}
 	err := h.Store.View(x.ctx, func(r store.Reader) error {
 		x.call.Reader, x.call.Tx = r, nil
-		if access == service.Issue {
-			if err := h.stillValid(x); err != nil {
+		if access == service.Issue || x.op.Who != nil {
+			if err := h.identifyCaller(x); err != nil {
 				return err
 			}
 		}
@@ -329,6 +360,19 @@ func (h *Handler) perform(x *exchange) error {
 		return unavailable(err)
 	}
 	x.recorded = true
+	return nil
+}
+
+// identifyCaller makes sure, in the snapshot of the operation, of whom it is done for.
+func (h *Handler) identifyCaller(x *exchange) error {
+	if x.op.Who == nil {
+		return h.stillValid(x)
+	}
+	principal, err := x.op.Who(&x.call, x.in)
+	if err != nil {
+		return err
+	}
+	x.calledBy(principal)
 	return nil
 }
 
@@ -406,11 +450,18 @@ func (h *Handler) describe(x *exchange, err error) {
 	if x.op != nil {
 		e.ReadOnly = x.op.ReadOnly
 	}
-	if x.in != nil {
-		e.SetRequest(x.in, h.Redact)
+	in, out := x.in, x.out
+	if err != nil {
+		out = nil
+	}
+	if in != nil && x.op.Recorded != nil {
+		in, out = x.op.Recorded(in, out)
+	}
+	if in != nil {
+		e.SetRequest(in, h.Redact)
 	}
 	if err == nil {
-		e.SetResponse(x.out, h.Redact)
+		e.SetResponse(out, h.Redact)
 		return
 	}
 	if x.trace != nil && e.Decision != nil {
@@ -420,6 +471,9 @@ func (h *Handler) describe(x *exchange, err error) {
 	}
 	body := h.bodyOf(x, err)
 	e.SetError(err, body.Code, body.Message)
+	if out != nil {
+		e.SetResponse(out, h.Redact)
+	}
 }
 
 // unavailable turns trouble with the store into an answer that says so and that

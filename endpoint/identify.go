@@ -25,7 +25,7 @@ func (c *claim) keyID() string { return c.authorization.AccessKeyID }
 
 func (c *claim) authentication(h *Handler, x *exchange) authn.Attempt {
 	skew := sigv4.DefaultSkew
-	if x.protocol == protocol.JSON11 {
+	if x.protocol != protocol.Query {
 		skew = sigv4.JSONSkew
 	}
 	return authn.Attempt{
@@ -48,9 +48,13 @@ func (h *Handler) identify(x *exchange) error {
 	}
 	// The target decides the protocol, so that every later error is readable.
 	target := r.Header.Values("X-Amz-Target")
-	x.protocol = protocol.Query
-	if len(target) > 0 {
+	switch {
+	case len(target) > 0:
 		x.protocol = protocol.JSON11
+	case h.Services.byPlace.Has(r.URL.EscapedPath()):
+		x.protocol = protocol.RESTJSON
+	default:
+		x.protocol = protocol.Query
 	}
 	if err := h.readBody(x); err != nil {
 		return err
@@ -60,9 +64,12 @@ func (h *Handler) identify(x *exchange) error {
 
 	var name string
 	var err error
-	if x.protocol == protocol.JSON11 {
+	switch x.protocol {
+	case protocol.JSON11:
 		name, err = h.identifyJSON(x, target)
-	} else {
+	case protocol.RESTJSON:
+		name, err = h.identifyREST(x)
+	default:
 		name, err = h.identifyQuery(x)
 	}
 	if err != nil {
@@ -85,6 +92,9 @@ func (h *Handler) identify(x *exchange) error {
 	}
 	x.event.Region = x.env.Region
 	x.op = x.service.operations[name]
+	if x.op != nil && x.op.Who != nil {
+		return nil // nobody signs it
+	}
 	return x.claim.err
 }
 
@@ -94,7 +104,7 @@ const firstBody = 16 << 10
 
 func (h *Handler) readBody(x *exchange) error {
 	r := x.http
-	if r.Method != http.MethodPost && r.Method != http.MethodGet {
+	if r.Method != http.MethodPost && r.Method != http.MethodGet && x.protocol != protocol.RESTJSON {
 		return &service.Error{Code: "MethodNotAllowed", Status: http.StatusMethodNotAllowed, Message: "Use POST, or GET for query requests."}
 	}
 	if r.ContentLength > protocol.MaxBody {
@@ -150,6 +160,22 @@ func (h *Handler) identifyJSON(x *exchange, target []string) (string, error) {
 		return "", x.service.unknownOperation(name)
 	}
 	return name, nil
+}
+
+// identifyREST finds the operation by method, path and query string.
+func (h *Handler) identifyREST(x *exchange) (string, error) {
+	r := x.http
+	x.service = h.Services.all[0]
+	var err error
+	if x.form, err = protocol.ParseQuery(r.URL.RawQuery); err != nil {
+		return "", err
+	}
+	at, ok := h.Services.byPlace.Find(r.Method, r.URL.EscapedPath(), x.form)
+	if !ok {
+		return "", &service.Error{Code: "UnknownOperationException", Status: http.StatusNotFound}
+	}
+	x.service = at.service
+	return at.operation, nil
 }
 
 // identifyQuery finds Action and Version, in the body of a POST or in the query

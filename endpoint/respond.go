@@ -26,9 +26,12 @@ func (h *Handler) errorBody(x *exchange) protocol.ErrorBody {
 
 // bodyOf says an error in the words of the request's protocol.
 func (h *Handler) bodyOf(x *exchange, err error) protocol.ErrorBody {
+	if x.service != nil && x.service.Refusal != nil {
+		err = x.service.Refusal(err)
+	}
 	if s, ok := errors.AsType[*sigv4.Error](err); ok {
 		p := sigv4.Query
-		if x.protocol == protocol.JSON11 {
+		if x.protocol != protocol.Query {
 			p = sigv4.AWSJSON
 		}
 		code, status := s.Code(p)
@@ -39,10 +42,10 @@ func (h *Handler) bodyOf(x *exchange, err error) protocol.ErrorBody {
 		statusOf = x.service.constraints.Status
 	}
 	body := protocol.ErrorOf(err, statusOf)
-	if x.protocol == protocol.JSON11 {
+	if x.protocol != protocol.Query {
 		if code, ok := jsonSpelling[body.Code]; ok {
 			body.Code, body.Exception = code, code
-			if body.Status < 500 {
+			if body.Status < 500 && x.protocol == protocol.JSON11 {
 				body.Status = http.StatusBadRequest
 			}
 		}
@@ -79,9 +82,12 @@ func (h *Handler) respond(w http.ResponseWriter, x *exchange, failure protocol.E
 	buf := (*buffer)[:0]
 	if x.err == nil {
 		var err error
-		if x.protocol == protocol.JSON11 {
+		switch x.protocol {
+		case protocol.JSON11:
 			buf, err = protocol.AppendJSON(buf, x.out)
-		} else {
+		case protocol.RESTJSON:
+			buf, status, err = x.service.bindings[x.op.Name].AppendResponse(buf, header, x.out)
+		default:
 			buf, err = protocol.AppendQueryResponse(buf, x.service.Namespace, x.op.Name, x.out, x.request)
 		}
 		if err != nil {
@@ -97,6 +103,9 @@ func (h *Handler) respond(w http.ResponseWriter, x *exchange, failure protocol.E
 		}
 		status = failure.Status
 		buf = x.protocol.AppendError(buf[:0], namespace, failure, x.request)
+		if x.protocol == protocol.RESTJSON {
+			header.Set(protocol.HeaderErrorType, failure.Code)
+		}
 		if x.trace != nil {
 			message, err := h.Messages.Seal(x.call.Principal.Account, x.trace)
 			if err != nil {

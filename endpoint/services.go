@@ -3,6 +3,7 @@ package endpoint
 import (
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 
 	"github.com/lanyard-iam/lanyard/constraint"
@@ -14,6 +15,7 @@ import (
 type Service struct {
 	service.Set
 	protocol    protocol.Protocol
+	bindings    map[string]*protocol.Binding // of restJson operations
 	operations  map[string]*service.Operation
 	constraints *constraint.Table
 }
@@ -21,13 +23,20 @@ type Service struct {
 // Services finds the service and the operation that a request asks for.
 type Services struct {
 	bySigningName map[string]*Service
-	byTarget      map[string]*Service // by the last part of the target prefix
-	byVersion     map[string]*Service // query services by API version, for unsigned requests
+	byTarget      map[string]*Service    // by the last part of the target prefix
+	byVersion     map[string]*Service    // query services by API version, for unsigned requests
+	byPlace       protocol.Routes[place] // restJson services by method and URI
 	all           []*Service
 }
 
-// NewServices indexes service sets. Each set with target prefixes speaks awsJson,
-// the others the query protocol. tables are the parameter constraints by signing
+// place is the operation that a restJson request asks for.
+type place struct {
+	service   *Service
+	operation string
+}
+
+// NewServices indexes service sets. A set with target prefixes speaks awsJson, one
+// whose operations have schemas restJson, the others the query protocol. tables are the parameter constraints by signing
 // name.
 func NewServices(sets []service.Set, tables map[string]*constraint.Table) (*Services, error) {
 	s := &Services{
@@ -40,13 +49,31 @@ func NewServices(sets []service.Set, tables map[string]*constraint.Table) (*Serv
 		if table == nil {
 			return nil, fmt.Errorf("there are no parameter constraints of %s", set.SigningName)
 		}
-		sv := &Service{Set: set, protocol: protocol.Query, constraints: table, operations: make(map[string]*service.Operation, len(set.Operations))}
+		sv := &Service{Set: set, protocol: protocol.Query, constraints: table,
+			operations: make(map[string]*service.Operation, len(set.Operations)), bindings: make(map[string]*protocol.Binding)}
 		for i := range set.Operations {
 			op := &set.Operations[i]
 			if sv.operations[op.Name] != nil {
 				return nil, fmt.Errorf("%s has operation %s twice", set.SigningName, op.Name)
 			}
 			sv.operations[op.Name] = op
+			if op.Schema == nil {
+				continue
+			}
+			sv.protocol = protocol.RESTJSON
+			binding, err := protocol.Bind(op.Schema, reflect.TypeOf(op.NewInput()).Elem(), reflect.TypeOf(op.NewOutput()).Elem())
+			if err == nil {
+				err = s.byPlace.Add(op.Schema.Schema, place{sv, op.Name})
+			}
+			if err != nil {
+				return nil, err
+			}
+			sv.bindings[op.Name] = binding
+		}
+		for _, schema := range set.NotYetAt {
+			if err := s.byPlace.Add(schema, place{sv, schema.ID().Name}); err != nil {
+				return nil, err
+			}
 		}
 		for _, prefix := range set.TargetPrefixes {
 			sv.protocol = protocol.JSON11
@@ -75,12 +102,12 @@ func (s *Service) unknownOperation(name string) error {
 	if slices.Contains(s.NotYet, name) {
 		e := &service.Error{Code: "InvalidAction", Status: http.StatusBadRequest,
 			Message: fmt.Sprintf("The operation %s of %s is not offered by this version of Lanyard. docs/operations.md lists the operations that are.", name, s.SigningName)}
-		if s.protocol == protocol.JSON11 {
+		if s.protocol != protocol.Query {
 			e.Code = "UnsupportedOperationException"
 		}
 		return e
 	}
-	if s.protocol == protocol.JSON11 {
+	if s.protocol != protocol.Query {
 		return &service.Error{Code: "UnknownOperationException", Status: http.StatusBadRequest}
 	}
 	return &service.Error{Code: "InvalidAction", Status: http.StatusBadRequest,

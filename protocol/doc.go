@@ -6,10 +6,13 @@
 //     [DecodeQuery], [AppendQueryResponse], [AppendQueryError]).
 //   - awsJson 1.1 (CloudTrail): JSON both ways ([DecodeJSON], [AppendJSON],
 //     [AppendJSONError]).
+//   - restJson 1 (sign-in): JSON both ways, with some members in the URI and in
+//     headers ([Routes], [Binding], [AppendRESTError]).
 //
 // The SDK's exported fields are the schema: a type's wire form is derived by
 // reflection once and remembered, and the handful of names that differ from
-// their Go fields stand in one table ([wireName]).
+// their Go fields stand in one table ([wireName]). Services that speak restJson
+// have schemas in the SDK, which say names and places ([Bind]).
 //
 // Parsing is strict, because a request that two parsers read differently is how
 // a signature, a policy and an audit record come to disagree: duplicate and

@@ -40,7 +40,12 @@ type ErrorBody struct {
 	// as errorCode: NoSuchEntityException for NoSuchEntity. It equals Code for
 	// errors outside the service's model.
 	Exception string
+	// Members are what the modelled exception says beyond its message, for restJson.
+	Members []ErrorMember
 }
+
+// ErrorMember is a member of a modelled exception.
+type ErrorMember struct{ Name, Text string }
 
 // ErrorOf returns the body that stands for err.
 //
@@ -50,8 +55,8 @@ type ErrorBody struct {
 // and its text stays out of the answer.
 //
 // status looks up the HTTP status that the service's model gives an error code
-// (see constraint.Table.Status); it may be nil. An error may also bring its own
-// by a method HTTPStatusCode() int.
+// (see constraint.Table.Status); it may be nil. An error, or what wraps it, may also
+// bring its own by a method HTTPStatusCode() int.
 func ErrorOf(err error, status func(code string) (int, bool)) ErrorBody {
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok || api.ErrorCode() == "" {
@@ -71,15 +76,41 @@ func ErrorOf(err error, status func(code string) (int, bool)) ErrorBody {
 	if t := reflect.TypeOf(api); t.Kind() == reflect.Pointer && strings.HasSuffix(t.Elem().Name(), "Exception") {
 		body.Exception = t.Elem().Name()
 	}
-	body.Status = httpStatus(api, body.Code, status)
+	body.Members = errorMembers(api)
+	body.Status = httpStatus(err, api, body.Code, status)
 	if body.Status >= 500 {
 		body.Fault = Receiver
 	}
 	return body
 }
 
-func httpStatus(api smithy.APIError, code string, modelled func(string) (int, bool)) int {
-	if own, ok := api.(interface{ HTTPStatusCode() int }); ok {
+// errorMembers are the texts that a modelled exception of the SDK has beyond its
+// message: the SDK capitalizes their names, and appends _ where Go has other uses
+// for them.
+func errorMembers(err smithy.APIError) (members []ErrorMember) {
+	v := reflect.ValueOf(err)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct || !strings.HasSuffix(v.Type().Elem().PkgPath(), "/types") {
+		return nil
+	}
+	for v, i := v.Elem(), 0; i < v.NumField(); i++ {
+		f, value := v.Type().Field(i), v.Field(i)
+		if !f.IsExported() || f.Name == "Message" || f.Name == "ErrorCodeOverride" {
+			continue
+		}
+		if value.Kind() == reflect.Pointer {
+			value = value.Elem()
+		}
+		if value.Kind() == reflect.String && value.Len() > 0 {
+			name := strings.TrimSuffix(f.Name, "_")
+			members = append(members, ErrorMember{strings.ToLower(name[:1]) + name[1:], value.String()})
+		}
+	}
+	return members
+}
+
+func httpStatus(err error, api smithy.APIError, code string, modelled func(string) (int, bool)) int {
+	var own interface{ HTTPStatusCode() int }
+	if errors.As(err, &own) {
 		return own.HTTPStatusCode()
 	}
 	if modelled != nil {

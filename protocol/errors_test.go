@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,7 +47,7 @@ func TestErrorOf(t *testing.T) {
 		{&smithy.GenericAPIError{Message: "no code"}, internal},
 		{nil, internal},
 	} {
-		if got := protocol.ErrorOf(test.err, modelled); got != test.want {
+		if got := protocol.ErrorOf(test.err, modelled); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%v: got %+v, want %+v", test.err, got, test.want)
 		}
 	}

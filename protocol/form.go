@@ -47,7 +47,13 @@ type param struct{ name, value string }
 //
 // Errors are of type [smithy.APIError], code MalformedQueryString or
 // RequestEntityTooLarge.
-func ParseForm(raw []byte) (Form, error) {
+func ParseForm(raw []byte) (Form, error) { return parseForm(raw, false) }
+
+// ParseQuery parses the query string of a restJson request: as strictly as
+// ParseForm, but a name may come more than once, which is how lists are written.
+func ParseQuery(raw string) (Form, error) { return parseForm([]byte(raw), true) }
+
+func parseForm(raw []byte, lists bool) (Form, error) {
 	if len(raw) > MaxBody {
 		return Form{}, refuse("RequestEntityTooLarge", "The request body is too large.")
 	}
@@ -97,9 +103,12 @@ func ParseForm(raw []byte) (Form, error) {
 
 	byName := func(a, b param) int { return compareNames(a.name, b.name) }
 	if !slices.IsSortedFunc(params, byName) {
-		slices.SortFunc(params, byName)
+		slices.SortStableFunc(params, byName)
 	}
 	for i := 1; i < len(params); i++ {
+		if lists && params[i-1].name == params[i].name {
+			continue
+		}
 		if compareNames(params[i-1].name, params[i].name) == 0 {
 			return Form{}, refuse("MalformedQueryString", "The parameter "+params[i].name+" is given more than once.")
 		}
@@ -242,6 +251,17 @@ func (f Form) Lookup(name string) (string, bool) {
 		return "", false
 	}
 	return f.params[i].value, true
+}
+
+// values returns all values of the parameter, in their order.
+func (f Form) values(name string) (values []string) {
+	i, _ := slices.BinarySearchFunc(f.params, name, func(p param, name string) int {
+		return compareNames(p.name, name)
+	})
+	for ; i < len(f.params) && f.params[i].name == name; i++ {
+		values = append(values, f.params[i].value)
+	}
+	return values
 }
 
 // Len returns the number of parameters.

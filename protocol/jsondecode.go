@@ -29,12 +29,17 @@ const maxJSONDepth = 64
 // SerializationException or RequestEntityTooLarge. What in holds after an error
 // is of no use.
 func DecodeJSON(body []byte, in any) error {
-	if len(body) > MaxBody {
-		return refuse("RequestEntityTooLarge", "The request body is too large.")
-	}
 	v, s, err := input(in)
 	if err != nil {
 		return err
+	}
+	return decodeJSON(body, s, v)
+}
+
+// decodeJSON sets v, of shape s, from a body.
+func decodeJSON(body []byte, s *shape, v reflect.Value) error {
+	if len(body) > MaxBody {
+		return refuse("RequestEntityTooLarge", "The request body is too large.")
 	}
 	if len(body) == 0 {
 		return nil
@@ -129,7 +134,7 @@ func (d *jsonDecoder) decode(s *shape, v reflect.Value) error {
 		}
 		v.SetFloat(x)
 	case kindTimestamp:
-		t, err := d.epoch()
+		t, err := d.timestamp(s.format)
 		if err != nil {
 			return err
 		}
@@ -447,6 +452,22 @@ func (d *jsonDecoder) float(bits int) (float64, error) {
 		return 0, d.refuse("number out of range")
 	}
 	return x, nil
+}
+
+// timestamp reads a timestamp in a format of Smithy's; empty means epoch-seconds.
+func (d *jsonDecoder) timestamp(format string) (time.Time, error) {
+	if format == "" || format == epochSeconds {
+		return d.epoch()
+	}
+	text, err := d.string()
+	if err != nil {
+		return time.Time{}, err
+	}
+	t, ok := parseTimestamp(text, format)
+	if !ok {
+		return time.Time{}, d.refuse("timestamp expected, or out of range")
+	}
+	return t, nil
 }
 
 // maxEpoch is the first second of the year 10000, which no timestamp format of

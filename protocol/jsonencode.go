@@ -48,7 +48,10 @@ func (s *shape) appendJSON(dst []byte, v reflect.Value) (_ []byte, err error) {
 	case kindFloat:
 		return appendJSONFloat(dst, v.Float(), s.typ.Bits()), nil
 	case kindTimestamp:
-		return appendEpoch(dst, timeOf(v)), nil
+		if s.format == "" || s.format == epochSeconds {
+			return appendEpoch(dst, timeOf(v)), nil
+		}
+		return appendJSONString(dst, formatTimestamp(timeOf(v), s.format)), nil
 	case kindBlob:
 		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, v.Bytes())

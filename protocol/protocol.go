@@ -13,6 +13,9 @@ const (
 	Query Protocol = iota + 1
 	// JSON11 is awsJson 1.1: JSON both ways, operation in X-Amz-Target; CloudTrail.
 	JSON11
+	// RESTJSON is restJson1: method and URI name the operation, JSON both ways;
+	// sign-in.
+	RESTJSON
 )
 
 // String returns the name the Smithy specification gives the protocol.
@@ -22,6 +25,8 @@ func (p Protocol) String() string {
 		return "awsQuery"
 	case JSON11:
 		return "awsJson1_1"
+	case RESTJSON:
+		return "restJson1"
 	}
 	return "unknown protocol"
 }
@@ -29,19 +34,21 @@ func (p Protocol) String() string {
 // ContentType returns the media type of every response of the protocol,
 // errors included.
 func (p Protocol) ContentType() string {
-	if p == JSON11 {
+	switch p {
+	case JSON11:
 		return "application/x-amz-json-1.1"
+	case RESTJSON:
+		return "application/json"
 	}
 	return "text/xml"
 }
 
-// HeaderRequestID is the header that carries the request id in both protocols.
+// HeaderRequestID is the header that carries the request id in all protocols.
 // AWS spells it x-amzn-RequestId; this is Go's canonical form of the same name.
 const HeaderRequestID = "X-Amzn-Requestid"
 
 // SetHeader sets the headers that AWS sends with every response of the
-// protocol. (X-Amzn-ErrorType belongs to restJson: neither protocol here sends
-// the error code outside the body.)
+// protocol.
 func (p Protocol) SetHeader(h http.Header, requestID string) {
 	values := [...]string{p.ContentType(), requestID} // Header.Set would make a slice of each
 	h["Content-Type"] = values[0:1:1]
@@ -51,8 +58,11 @@ func (p Protocol) SetHeader(h http.Header, requestID string) {
 // AppendError appends the error body of the protocol to dst. The namespace is
 // used by Query alone.
 func (p Protocol) AppendError(dst []byte, namespace string, e ErrorBody, requestID string) []byte {
-	if p == JSON11 {
+	switch p {
+	case JSON11:
 		return AppendJSONError(dst, e)
+	case RESTJSON:
+		return AppendRESTError(dst, e)
 	}
 	return AppendQueryError(dst, namespace, e, requestID)
 }
@@ -64,8 +74,8 @@ func (p Protocol) AppendError(dst []byte, namespace string, e ErrorBody, request
 // never inflated cannot be a bomb.
 func (p Protocol) CheckHeader(h http.Header) error {
 	want := "application/x-www-form-urlencoded"
-	if p == JSON11 {
-		want = "application/x-amz-json-1.1"
+	if p != Query {
+		want = p.ContentType()
 	}
 	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	if !strings.EqualFold(strings.TrimSpace(media), want) || len(h.Values("Content-Type")) > 1 {

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
+	"github.com/aws/smithy-go/traits"
 )
 
 // shape is a Go type of the SDK seen as a Smithy shape. Pointers are not part
@@ -20,6 +22,9 @@ type shape struct {
 	members  []member  // of structures, in the order of the Go fields
 	variants []variant // of unions
 	byName   map[string]int
+	// format is how a timestamp is written where it is not what its place has by
+	// itself; empty where it is.
+	format string
 }
 
 type kind uint8
@@ -44,6 +49,7 @@ type member struct {
 	pointer bool   // the field is a pointer to the shape's type
 	shape   *shape
 	tags    tags
+	schema  *smithy.Schema // nil where the SDK brings none
 }
 
 // variant is one member of a union.
@@ -67,7 +73,7 @@ func structureOf(t reflect.Type) (*shape, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("protocol: %v is not a structure of the SDK", t)
 	}
-	s, err := shapeOf(t, make(map[reflect.Type]*shape))
+	s, err := shapeOf(t, nil, make(map[reflect.Type]*shape))
 	if err != nil {
 		return nil, fmt.Errorf("protocol: %v: %w", t, err)
 	}
@@ -76,13 +82,16 @@ func structureOf(t reflect.Type) (*shape, error) {
 }
 
 // shapeOf derives the shape of t; seen breaks the recursion of types that
-// contain themselves.
-func shapeOf(t reflect.Type, seen map[reflect.Type]*shape) (*shape, error) {
+// contain themselves. The names of members are those of the schema where the SDK
+// brings one, and otherwise those of the Go fields (see wireName).
+func shapeOf(t reflect.Type, schema *smithy.Schema, seen map[reflect.Type]*shape) (*shape, error) {
 	if s, ok := seen[t]; ok {
 		return s, nil
 	}
 	s := &shape{typ: t}
-	seen[t] = s
+	if t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]() {
+		seen[t] = s
+	}
 	var err error
 	switch t.Kind() {
 	case reflect.String:
@@ -99,20 +108,23 @@ func shapeOf(t reflect.Type, seen map[reflect.Type]*shape) (*shape, error) {
 			break
 		}
 		s.kind = kindList
-		s.elem, err = shapeOf(t.Elem(), seen)
+		s.elem, err = shapeOf(t.Elem(), listMember(schema), seen)
 	case reflect.Map:
 		if t.Key().Kind() != reflect.String {
 			return nil, fmt.Errorf("map with keys of type %v", t.Key())
 		}
 		s.kind = kindMap
-		s.elem, err = shapeOf(t.Elem(), seen)
+		s.elem, err = shapeOf(t.Elem(), mapValue(schema), seen)
 	case reflect.Struct:
 		if t == reflect.TypeFor[time.Time]() {
 			s.kind = kindTimestamp
+			if f, ok := smithy.SchemaTrait[*traits.TimestampFormat](schema); ok {
+				s.format = f.Format
+			}
 			break
 		}
 		s.kind = kindStructure
-		err = s.addMembers(seen)
+		err = s.addMembers(schema, seen)
 	case reflect.Interface:
 		s.kind = kindUnion
 		err = s.addVariants(seen)
@@ -122,7 +134,32 @@ func shapeOf(t reflect.Type, seen map[reflect.Type]*shape) (*shape, error) {
 	return s, err
 }
 
-func (s *shape) addMembers(seen map[reflect.Type]*shape) error {
+func listMember(schema *smithy.Schema) *smithy.Schema {
+	if schema == nil {
+		return nil
+	}
+	return schema.ListMember()
+}
+
+func mapValue(schema *smithy.Schema) *smithy.Schema {
+	if schema == nil {
+		return nil
+	}
+	return schema.MapValue()
+}
+
+// memberOf finds the member of a schema that a Go field of the SDK stands for: the
+// SDK capitalizes its name, and appends _ where Go has other uses for it.
+func memberOf(schema *smithy.Schema, field string) *smithy.Schema {
+	for name, m := range schema.Members() {
+		if strings.EqualFold(name, strings.TrimSuffix(field, "_")) {
+			return m
+		}
+	}
+	return nil
+}
+
+func (s *shape) addMembers(schema *smithy.Schema, seen map[reflect.Type]*shape) error {
 	s.byName = make(map[string]int)
 	for i := range s.typ.NumField() {
 		f := s.typ.Field(i)
@@ -131,13 +168,23 @@ func (s *shape) addMembers(seen map[reflect.Type]*shape) error {
 			continue
 		}
 		m := member{name: wireName(s.typ.Name(), f.Name), index: i}
+		if schema != nil {
+			m.schema = memberOf(schema, f.Name)
+			if m.schema == nil {
+				return fmt.Errorf("the schema of %v has no member for %s", schema.ID(), f.Name)
+			}
+			m.name = m.schema.MemberName()
+			if n, ok := smithy.SchemaTrait[*traits.JSONName](m.schema); ok {
+				m.name = n.Name
+			}
+		}
 		t := f.Type
 		if t.Kind() == reflect.Pointer {
 			m.pointer = true
 			t = t.Elem()
 		}
 		var err error
-		if m.shape, err = shapeOf(t, seen); err != nil {
+		if m.shape, err = shapeOf(t, m.schema, seen); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
 		m.tags = tagsOf(m.name)
@@ -155,7 +202,7 @@ func (s *shape) addVariants(seen map[reflect.Type]*shape) error {
 	for _, t := range variants {
 		_, name, _ := strings.Cut(t.Name(), s.typ.Name()+"Member")
 		value, _ := t.FieldByName("Value")
-		elem, err := shapeOf(value.Type, seen)
+		elem, err := shapeOf(value.Type, nil, seen)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

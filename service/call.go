@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
@@ -23,11 +24,19 @@ type Call struct {
 	Now  time.Time
 	Rand io.Reader
 
+	// SignedNow is the server's time as clients know it, which the dates in what they
+	// signed are compared with. Only a settable development clock makes it differ
+	// from Now.
+	SignedNow time.Time
+
 	Principal *authn.Principal
 	// Scope is the caller's account in the partition of the request's region.
 	Scope     arn.Scope
 	Region    string
 	RequestID string
+
+	// Header is the request's header, for what the models do not know of. It is read only.
+	Header http.Header
 
 	// Event is the request's audit record. Operations add resources and
 	// additional data to it; the pipeline does the rest.

@@ -73,3 +73,16 @@ func IsCommitted(err error) bool {
 	_, ok := errors.AsType[*Committed](err)
 	return ok
 }
+
+// status is an error that travels with another status than its kind has.
+type status struct {
+	error
+	code int
+}
+
+func (s *status) Unwrap() error       { return s.error }
+func (s *status) HTTPStatusCode() int { return s.code }
+
+// WithStatus makes an exception travel with an HTTP status of its own, where the model
+// gives several to one exception.
+func WithStatus(err error, code int) error { return &status{err, code} }

@@ -10,6 +10,9 @@
 package service
 
 import (
+	"github.com/aws/smithy-go"
+
+	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/authz"
 )
 
@@ -59,6 +62,21 @@ type Operation struct {
 	// Action is the IAM action that checks ask for which name none; empty is service:Name.
 	Action  string
 	Actions []string // further IAM actions asked for, for documents
+
+	// Schema says where an operation of a restJson service lies in HTTP: the SDK's
+	// schemas of the operation, its input and its output. nil for other protocols.
+	Schema *smithy.OperationSchema
+	// Who finds for whom a public operation, which nobody signs, is asked: by what the
+	// request brings, such as an authorization code. It runs in the operation's
+	// transaction, before the checks, which are asked of the principal it returns. nil
+	// for operations that must be signed.
+	Who func(c *Call, in any) (*authn.Principal, error)
+	// Recorded is what the audit record has as requestParameters and responseElements,
+	// for operations whose records name things otherwise than their API does; out is
+	// nil for a refusal. nil records input and output.
+	Recorded func(in, out any) (request, response any)
+	// Console operations are for the console alone: no AWS client knows them.
+	Console bool
 }
 
 // MainAction is the IAM action by which policies know an operation of a service.
@@ -145,6 +163,33 @@ func AlsoNeeds[I any](actions ...string) Option[I] {
 	return func(op *Operation) { op.Actions = append(op.Actions, actions...) }
 }
 
+// At places an operation of a restJson service, by the SDK's schemas.
+func At[I any](op, in, out *smithy.Schema) Option[I] {
+	return func(o *Operation) { o.Schema = smithy.NewOperationSchema(op, in, out) }
+}
+
+// Public makes an operation one that is not signed. who finds for whom it is asked, in
+// the operation's transaction. An error of it is the answer; where the account is known
+// all the same, it puts it into the call's event, so that the attempt is recorded there.
+func Public[I any](who func(c *Call, in *I) (*authn.Principal, error)) Option[I] {
+	return func(o *Operation) {
+		o.Who = func(c *Call, in any) (*authn.Principal, error) { return who(c, in.(*I)) }
+	}
+}
+
+// RecordedWith sets what the audit record has as requestParameters and responseElements.
+// ok tells whether the request succeeded.
+func RecordedWith[I any](recorded func(in *I, ok bool) (request, response any)) Option[I] {
+	return func(o *Operation) {
+		o.Recorded = func(in, out any) (any, any) { return recorded(in.(*I), out != nil) }
+	}
+}
+
+// ForConsole marks an operation that only the console calls.
+func ForConsole[I any]() Option[I] {
+	return func(o *Operation) { o.Console = true }
+}
+
 // Set is one AWS service: what it is called on the wire and its operations.
 type Set struct {
 	// SigningName is the service in the credential scope ("iam").
@@ -165,4 +210,9 @@ type Set struct {
 	// NotYet are operations of AWS's API that are not built: they answer a 4xx
 	// error that says so.
 	NotYet []string
+	// NotYetAt are the places of those of NotYet that belong to a restJson service.
+	NotYetAt []*smithy.Schema
+	// Refusal gives an error the shape of the service's own exceptions, for services
+	// whose clients expect them; nil leaves errors as they are.
+	Refusal func(error) error
 }
