@@ -183,5 +183,18 @@ func (s Scope) AssumedRole(role, session string) string {
 	return s.sts("assumed-role/" + role + "/" + session)
 }
 
+// SignInSession is the ARN of a sign-in session of `aws login`.
+func (s Scope) SignInSession(region, id string) string { return s.signin(region, "session/"+id) }
+
+// PublicClient is the ARN by which policies know a program that people let have their
+// credentials with `aws login`: localhost or remote.
+func (s Scope) PublicClient(region, name string) string {
+	return s.signin(region, "oauth2/public-client/"+name)
+}
+
+func (s Scope) signin(region, resource string) string {
+	return "arn:" + string(s.Partition) + ":signin:" + region + ":" + string(s.Account) + ":" + resource
+}
+
 // FederatedUser is the ARN of a GetFederationToken session.
 func (s Scope) FederatedUser(name string) string { return s.sts("federated-user/" + name) }

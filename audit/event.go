@@ -124,6 +124,7 @@ type SessionContext struct {
 	WebIdentity    *struct{}         `json:"webIdFederationData,omitempty"`
 	Attributes     SessionAttributes `json:"attributes"`
 	SourceIdentity string            `json:"sourceIdentity,omitempty"`
+	SignInSession  string            `json:"signInSessionArn,omitempty"`
 }
 
 // SessionIssuer is who the session's permissions come from.

@@ -175,6 +175,7 @@ func (u *UserIdentity) append(dst []byte) []byte {
 		dst = appendText(dst, s.Attributes.MFAAuthenticated, maxName)
 		dst = append(dst, '}')
 		dst = optional(dst, `,"sourceIdentity":`, s.SourceIdentity, maxName)
+		dst = optional(dst, `,"signInSessionArn":`, s.SignInSession, maxName)
 		dst = append(dst, '}')
 	}
 	dst = optional(dst, `,"invokedBy":`, u.InvokedBy, maxName)

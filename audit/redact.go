@@ -19,6 +19,7 @@ func secret(member string) bool {
 		"RecoveryCodes", "RecoveryLink",
 		"Base32StringSeed", "QRCodePNG",
 		"AuthenticationCode1", "AuthenticationCode2", "TokenCode",
+		"AccessToken", "RefreshToken", "IdToken", "CodeVerifier", "SigninToken", "Cookie",
 		"SAMLAssertion", "WebIdentityToken", "TradeInToken", "ContextAssertion":
 		return true
 	}

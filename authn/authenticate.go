@@ -294,6 +294,7 @@ func (p *Principal) UserIdentity() audit.UserIdentity {
 				MFAAuthenticated: "false",
 			},
 			SourceIdentity: s.SourceIdentity,
+			SignInSession:  s.SignIn,
 		}
 		if s.MFA {
 			id.Session.Attributes.MFAAuthenticated = "true"

@@ -97,6 +97,9 @@ func fillPrincipal(c *policy.Context, p *authn.Principal, tags []principalTag) {
 			c.SetString("aws:PrincipalTag/"+t.Key, t.Value)
 		}
 		c.SetTime("aws:TokenIssueTime", s.Issued)
+		if s.SignIn != "" {
+			c.SetString("aws:SignInSessionArn", s.SignIn)
+		}
 		if s.SourceIdentity != "" {
 			c.SetString("aws:SourceIdentity", s.SourceIdentity)
 		}

@@ -14,7 +14,7 @@ import (
 //     AssumeRole and GetCallerIdentity.
 //   - GetFederationToken: no IAM operation; of STS only GetCallerIdentity. In the console
 //     such a session may use IAM, as AWS has it.
-//   - A person's own session in the console: everything that their long-term credentials
+//   - A person's own session in the console, or by `aws login`: everything that their long-term credentials
 //     may, but for GetFederationToken and GetSessionToken.
 //   - Role sessions: neither GetFederationToken nor GetSessionToken; these two
 //     refuse by themselves, with a sentence of their own.
@@ -24,7 +24,7 @@ func Permitted(p *authn.Principal, service, operation string) error {
 	if p.Session == nil {
 		return nil
 	}
-	if p.Session.Console {
+	if p.Session.Console || p.Session.SignIn != "" {
 		return nil
 	}
 	switch p.Session.Kind {

@@ -20,6 +20,9 @@ var stsData string
 //go:embed data/cloudtrail.txt
 var cloudtrailData string
 
+//go:embed data/signin.txt
+var signinData string
+
 //go:embed data/lanyard.txt
 var lanyardData string
 
@@ -62,7 +65,7 @@ type Exception struct {
 // Load returns the tables of all services, by name.
 func Load() (map[string]*Table, error) {
 	tables := make(map[string]*Table)
-	for _, service := range []string{"iam", "sts", "cloudtrail", "lanyard"} {
+	for _, service := range []string{"iam", "sts", "cloudtrail", "signin", "lanyard"} {
 		t, err := New(service)
 		if err != nil {
 			return nil, err
@@ -72,7 +75,7 @@ func Load() (map[string]*Table, error) {
 	return tables, nil
 }
 
-// New returns the table of a service: iam, sts, cloudtrail or lanyard. An error means
+// New returns the table of a service: iam, sts, cloudtrail, signin or lanyard. An error means
 // that there is none, or that the embedded data are broken.
 func New(service string) (*Table, error) {
 	switch service {
@@ -82,6 +85,8 @@ func New(service string) (*Table, error) {
 		return parse(stsData, style{code: "ValidationError"})
 	case "cloudtrail":
 		return parse(cloudtrailData, style{code: "ValidationException"})
+	case "signin":
+		return parse(signinData, style{code: "ValidationException", terse: true})
 	case "lanyard":
 		return parse(lanyardData, style{code: "ValidationException"})
 	}

@@ -15,6 +15,8 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +36,7 @@ import (
 	"github.com/lanyard-iam/lanyard/service/cloudtrail"
 	"github.com/lanyard-iam/lanyard/service/iam"
 	"github.com/lanyard-iam/lanyard/service/lanyard"
+	"github.com/lanyard-iam/lanyard/service/signin"
 	"github.com/lanyard-iam/lanyard/service/sts"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/sigv4"
@@ -254,6 +257,12 @@ func (s *Server) sets() []service.Set {
 			Managed:  s.managed,
 		}).Operations(),
 		cloudtrail.New(s.trail).Operations(),
+		signin.New(signin.Config{
+			Sessions: s.sessions,
+			Again:    s.authenticator().Again,
+			Origins:  s.origins,
+			Key:      s.key("identity tokens"),
+		}).Operations(),
 		lanyard.New(lanyard.Config{Sessions: s.sessions, ConsoleURL: s.consoleAddress, Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport}).Operations(),
 	}
 }
@@ -274,11 +283,15 @@ func Operations() ([]service.Set, error) {
 	return s.sets(), nil
 }
 
+func (s *Server) authenticator() *authn.Authenticator {
+	return &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: s.sessions, Ring: s.ring, RoleByID: s.authz.RoleByID}
+}
+
 // newAWS is the front door of AWS clients.
 func (s *Server) newAWS() *endpoint.Handler {
 	h := &endpoint.Handler{
 		Store:          s.store,
-		Authn:          &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: s.sessions, Ring: s.ring, RoleByID: s.authz.RoleByID},
+		Authn:          s.authenticator(),
 		Authz:          s.authz,
 		Messages:       &authz.Messages{Ring: s.ring},
 		Trail:          s.trail,
@@ -343,6 +356,8 @@ func (s *Server) handler() http.Handler {
 		"/livez":   s.serveLive,
 		"/readyz":  s.serveReady,
 		"/version": s.serveVersion,
+
+		signin.FederationPath: (&signin.Federation{API: s.aws, Public: s.ConsoleURL}).ServeHTTP,
 	}
 	if s.config.Dev {
 		routes["/_lanyard/clock"] = devOnly(s.serveClock)
@@ -461,6 +476,18 @@ func (s *Server) background(ctx context.Context) {
 		if err := s.store.TrimLog(ctx, identity.CredentialReportStream, old); err != nil && ctx.Err() == nil {
 			s.log.Warn("credential reports were not trimmed", "error", err)
 		}
+		for more := true; more; {
+			err := s.store.Update(ctx, func(tx store.Tx) (err error) {
+				more, err = signin.Sweep(tx, s.clock.Now())
+				return err
+			})
+			if err != nil {
+				more = false
+				if ctx.Err() == nil {
+					s.log.Warn("expired sign-in codes were not deleted", "error", err)
+				}
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -519,6 +546,25 @@ func (s *Server) ConsoleURL() *url.URL {
 	}
 	_, port, _ := net.SplitHostPort(s.listener.Addr().String())
 	return &url.URL{Scheme: scheme, Host: "localhost:" + port}
+}
+
+// origins are the URLs by which clients reach the server, the console's first. On loopback
+// they are all names of it: a client that was told one of them is not told another by us.
+func (s *Server) origins() []string {
+	var all []string
+	if public := s.ConsoleURL(); public != nil {
+		all = append(all, public.String())
+	}
+	if loopback, _ := isLoopback(s.config.Listen); loopback {
+		scheme, _, _ := strings.Cut(s.URL(), ":")
+		_, port, _ := net.SplitHostPort(s.listener.Addr().String())
+		for _, host := range []string{"localhost", "127.0.0.1", "[::1]"} {
+			if origin := scheme + "://" + host + ":" + port; !slices.Contains(all, origin) {
+				all = append(all, origin)
+			}
+		}
+	}
+	return all
 }
 
 // AdminURL is the address of metrics, or empty.

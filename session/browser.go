@@ -75,14 +75,11 @@ func (c *Codec) NewBrowser(tx store.Tx, s *Session, b *identity.BrowserSession, 
 	if err != nil {
 		return "", err
 	}
-	b.Account, b.PersonID = s.Account, s.PrincipalID
-	switch s.Kind {
-	case User, Root:
+	b.Account, b.PersonID, b.Stamp = s.Account, s.Person(), ""
+	if s.Kind == User || s.Kind == Root {
 		if b.Stamp, err = Stamp(tx, b.PersonID); err != nil {
 			return "", err
 		}
-	default: // who the role or the issuer lets in is known by name
-		b.PersonID, b.Stamp = s.PrincipalID+":"+s.Name, ""
 	}
 	b.AccessKeyID, b.Token = credentials.AccessKeyID, credentials.SessionToken
 	if b.Created.IsZero() {
@@ -120,8 +117,12 @@ func makeRoom(tx store.Tx, person string, now time.Time) error {
 // unused; its person is still there, with the same password and MFA devices; and it was not
 // revoked. A session that is not good is [ErrNotSignedIn].
 func (c *Codec) OpenBrowser(r store.Reader, cookie string, now time.Time) (*Browser, error) {
-	person, secret, ok := strings.Cut(cookie, ".")
-	if !ok || len(cookie) > 200 || len(secret) != base64.RawURLEncoding.EncodedLen(cookieSecret) || person == "" || strings.ContainsRune(person, 0) {
+	dot := strings.LastIndexByte(cookie, '.') // the name of a role session may have dots
+	if dot < 0 {
+		return nil, ErrNotSignedIn
+	}
+	person, secret := cookie[:dot], cookie[dot+1:]
+	if len(cookie) > 200 || len(secret) != base64.RawURLEncoding.EncodedLen(cookieSecret) || person == "" || strings.ContainsRune(person, 0) {
 		return nil, ErrNotSignedIn
 	}
 	digest := identity.Digest(secret)

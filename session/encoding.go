@@ -24,7 +24,8 @@ import (
 //
 // Version 2 has the origin (string) behind the issuer, if flagOrigin is set. Where it is
 // not, the origin follows from the issuer: it is that long-term key, or none. Version 3
-// knows console sessions (flagConsole). Tokens of all versions can be opened for ever: a
+// knows console sessions (flagConsole), and behind the origin has the sign-in session
+// (string), if flagSignIn is set. Tokens of all versions can be opened for ever: a
 // change to this is another version.
 
 // PackedBudget is how many bytes the session policy, the ARNs of managed session
@@ -67,6 +68,7 @@ const (
 	flagIssuerRoot
 	flagOrigin  // since version 2
 	flagConsole // since version 3
+	flagSignIn  // since version 3
 	flagsKnown  = 1<<iota - 1
 
 	tagTransitive = 1
@@ -76,8 +78,8 @@ const accountSize = 5 // bytes that hold any number of twelve digits
 
 // sizeBound is at least the length of what append adds.
 func (s *Session) sizeBound() int {
-	return 2 + len(s.ID) + accountSize + 11*binary.MaxVarintLen64 +
-		len(s.PrincipalID) + len(s.Name) + len(s.SourceIdentity) + len(s.Issuer) + len(s.Origin) + s.packedSize()
+	return 2 + len(s.ID) + accountSize + 12*binary.MaxVarintLen64 +
+		len(s.PrincipalID) + len(s.Name) + len(s.SourceIdentity) + len(s.Issuer) + len(s.Origin) + len(s.SignIn) + s.packedSize()
 }
 
 func (s *Session) append(b []byte) ([]byte, error) {
@@ -97,6 +99,7 @@ func (s *Session) append(b []byte) ([]byte, error) {
 	set(flagIssuerRoot, s.IssuerRoot)
 	set(flagOrigin, s.Origin != originOf(s.Issuer))
 	set(flagConsole, s.Console)
+	set(flagSignIn, s.SignIn != "")
 	b = append(b, byte(s.Kind), flags)
 	b = append(b, s.ID[:]...)
 	b = append(b, byte(account>>32), byte(account>>24), byte(account>>16), byte(account>>8), byte(account))
@@ -111,6 +114,9 @@ func (s *Session) append(b []byte) ([]byte, error) {
 	}
 	if flags&flagOrigin != 0 {
 		b = appendString(b, s.Origin)
+	}
+	if s.SignIn != "" {
+		b = appendString(b, s.SignIn)
 	}
 	b = appendString(b, s.Policy)
 	b = binary.AppendUvarint(b, uint64(len(s.PolicyARNs)))
@@ -155,7 +161,7 @@ func parse(version byte, text string) (s *Session, ok bool) {
 		known &^= flagOrigin
 	}
 	if version < version3 {
-		known &^= flagConsole
+		known &^= flagConsole | flagSignIn
 	}
 	d := decoder{rest: text}
 	s = new(Session)
@@ -180,6 +186,9 @@ func parse(version byte, text string) (s *Session, ok bool) {
 	s.Origin = originOf(s.Issuer)
 	if flags&flagOrigin != 0 {
 		s.Origin = d.string()
+	}
+	if flags&flagSignIn != 0 {
+		s.SignIn = d.string()
 	}
 	s.Policy = d.string()
 	if n := d.count(1); n > 0 {

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lanyard-iam/lanyard/identity"
@@ -32,8 +33,14 @@ func Revoke(tx store.Tx, id string, before time.Time) error {
 }
 
 // Revoked tells whether a session was issued before the sessions of its principal, or of
-// the key at its origin, were last revoked. An error means that it is not known; callers refuse the session.
+// the key at its origin, were last revoked, or belongs to a sign-in session of `aws login`
+// that has ended. An error means that it is not known; callers refuse the session.
 func Revoked(r store.Reader, s *Session) (bool, error) {
+	if s.SignIn != "" {
+		if good, err := signedIn(r, s); !good || err != nil {
+			return true, err
+		}
+	}
 	revoked, err := revokedFor(r, s, s.PrincipalID)
 	if revoked || err != nil || s.Origin == "" {
 		return revoked, err
@@ -50,4 +57,30 @@ func revokedFor(r store.Reader, s *Session, id string) (bool, error) {
 		return false, fmt.Errorf("read revocation of %s: %w", id, err)
 	}
 	return s.Issued.Before(revocation.Before), nil
+}
+
+// signedIn tells whether the sign-in session of s is there, and what its person signs in
+// with is the same.
+func signedIn(r store.Reader, s *Session) (bool, error) {
+	grant, err := identity.OAuthGrants.Get(r, s.Person(), s.SignIn[strings.LastIndexByte(s.SignIn, '/')+1:])
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the sign-in session %s: %w", s.SignIn, err)
+	}
+	return SameStamp(r, grant.PersonID, grant.Stamp)
+}
+
+// SameStamp tells whether what a person signs in with is still what it was when stamp was
+// taken. An empty stamp is of who has no sign-in of their own.
+func SameStamp(r store.Reader, person, stamp string) (bool, error) {
+	if stamp == "" {
+		return true, nil
+	}
+	now, err := Stamp(r, person)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && identity.SameDigest(stamp, now), err
 }

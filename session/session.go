@@ -73,7 +73,23 @@ type Session struct {
 	// device is set up.
 	Console bool
 
+	// SignIn is the ARN of the sign-in session of `aws login` to which the session belongs;
+	// empty for all others. Its id is that of an identity.OAuthGrant of Person, with which
+	// the session ends. It may call what one with Console may.
+	SignIn string
+
 	// key is the token key, from which the secret access key is derived. Mint and
 	// Open set it.
 	key *keyring.Key
+}
+
+// Person is the id by which records of signing in know whose session it is: that of the
+// user, the account id for root, and for who comes by a role or an issuer that id and the
+// session's name.
+func (s *Session) Person() string {
+	switch s.Kind {
+	case User, Root, LocalRoot:
+		return s.PrincipalID
+	}
+	return s.PrincipalID + ":" + s.Name
 }

@@ -16,7 +16,7 @@ import (
 
 // endpointServices are the services of this version, as the AWS CLI spells them
 // in AWS_ENDPOINT_URL_….
-var endpointServices = []string{"IAM", "STS", "CLOUDTRAIL"}
+var endpointServices = []string{"IAM", "STS", "CLOUDTRAIL", "SIGNIN"}
 
 func newEnv() *cobra.Command {
 	var (

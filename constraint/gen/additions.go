@@ -57,6 +57,47 @@ var additions = []addition{
 		},
 		source: "IAM API Reference, PutAccountProperties",
 	},
+	{
+		service: "signin", operation: "AuthorizeOAuth2Access", input: "AuthorizeOAuth2AccessRequest",
+		shapes: map[string]shape{
+			"AuthorizeOAuth2AccessRequest": {
+				Members: map[string]string{"responseType": "ResponseType", "clientId": "ClientId", "redirectUri": "RedirectUri", "scope": "Scope",
+					"state": "State", "codeChallenge": "CodeChallenge", "codeChallengeMethod": "CodeChallengeMethod"},
+				Required: []string{"responseType", "clientId", "redirectUri", "scope", "state", "codeChallenge", "codeChallengeMethod"},
+			},
+			"ResponseType":        {Type: "string", Pattern: "code"},
+			"Scope":               {Type: "string", Pattern: "openid"},
+			"State":               {Type: "string", Min: new(int64(1)), Max: new(int64(512)), Pattern: "[!-~]+"},
+			"CodeChallenge":       {Type: "string", Min: new(int64(43)), Max: new(int64(43)), Pattern: "[A-Za-z0-9_-]+"},
+			"CodeChallengeMethod": {Type: "string", Pattern: "SHA-256"},
+		},
+		source: "AWS Sign-In API Reference, AuthorizeOAuth2Access; a challenge is as long as a SHA-256 digest is, and the state is bounded",
+	},
+	{
+		service: "signin", operation: "GetSigninToken", input: "GetSigninTokenRequest",
+		shapes: map[string]shape{
+			"GetSigninTokenRequest": {
+				Members:  map[string]string{"session": "SessionCredentials", "sessionDuration": "SessionDuration", "sessionType": "SessionType"},
+				Required: []string{"session"},
+			},
+			"SessionCredentials": {Type: "string", Min: new(int64(1)), Max: new(int64(16384)), Sensitive: true},
+			"SessionDuration":    {Type: "integer", Min: new(int64(900)), Max: new(int64(43200))},
+			"SessionType":        {Type: "string", Pattern: "json"},
+		},
+		source: "IAM User Guide, Enable custom identity broker access to the AWS console",
+	},
+	{
+		service: "signin", operation: "ConsoleLogin", input: "ConsoleLoginRequest",
+		shapes: map[string]shape{
+			"ConsoleLoginRequest": {
+				Members:  map[string]string{"signinToken": "SigninToken", "issuer": "ConsoleURL", "destination": "ConsoleURL"},
+				Required: []string{"signinToken", "destination"},
+			},
+			"SigninToken": {Type: "string", Min: new(int64(1)), Max: new(int64(2048)), Sensitive: true},
+			"ConsoleURL":  {Type: "string", Max: new(int64(2048))},
+		},
+		source: "as GetSigninToken",
+	},
 }
 
 // add adds the operations that the model of a service lacks.

@@ -57,7 +57,7 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: go run ./constraint/gen DIR")
 	}
-	for _, service := range []string{"iam", "sts", "cloudtrail"} {
+	for _, service := range []string{"iam", "sts", "cloudtrail", "signin"} {
 		raw, err := os.ReadFile(filepath.Join(os.Args[1], service+".json"))
 		if err != nil {
 			log.Fatal(err)

@@ -26,6 +26,16 @@ var overrides = []override{
 		change: func(s *shape) { s.Sensitive = true },
 		source: "as authenticationCodeType",
 	},
+	{
+		service: "signin", shape: "AuthorizationCode",
+		change: func(s *shape) { s.Sensitive = true },
+		source: "a code that was refused may still be good",
+	},
+	{
+		service: "signin", shape: "CodeVerifier",
+		change: func(s *shape) { s.Sensitive = true },
+		source: "as AuthorizationCode",
+	},
 }
 
 // override applies the overrides of the model's service.

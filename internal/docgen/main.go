@@ -69,6 +69,12 @@ func operations(sets []service.Set) string {
 			if op.Checks != nil {
 				actions = strings.Join(append([]string{op.MainAction(set.ActionPrefix)}, op.Actions...), ", ")
 			}
+			if op.Who != nil {
+				actions = strings.Replace(actions, "none: open to every caller", "none", 1) + "; public: nobody signs it"
+			}
+			if op.Console && op.Who == nil {
+				actions += "; for the console alone"
+			}
 			does := "write"
 			if op.ReadOnly {
 				does = "read"

@@ -111,8 +111,12 @@ func TestScripts(t *testing.T) {
 					case "first": // what only concerns the server is told once
 						return c.first, nil
 					}
-					if operation, ok := strings.CutPrefix(name, "knows:"); ok { // an operation of IAM, in the client's model
-						cmd := exec.Command(c.path, "iam", operation, "--generate-cli-skeleton")
+					if operation, ok := strings.CutPrefix(name, "knows:"); ok { // an operation of IAM, or SERVICE.OPERATION, in the client's model
+						service, of, found := strings.Cut(operation, ".")
+						if !found {
+							service, of = "iam", operation
+						}
+						cmd := exec.Command(c.path, service, of, "--generate-cli-skeleton")
 						cmd.Env = append(os.Environ(), "AWS_DEFAULT_REGION=us-east-1")
 						return cmd.Run() == nil, nil
 					}
@@ -260,7 +264,7 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		ts.Setenv("LANYARD_ENDPOINT", u)
 		ts.Setenv("LANYARD_METRICS", metrics)
-		for _, s := range []string{"IAM", "STS", "CLOUDTRAIL"} {
+		for _, s := range []string{"IAM", "STS", "CLOUDTRAIL", "SIGNIN"} {
 			ts.Setenv("AWS_ENDPOINT_URL_"+s, u)
 		}
 	case <-p.exited:
@@ -309,7 +313,7 @@ func environ(ts *testscript.TestScript) []string {
 		"LANYARD_ENDPOINT", "LANYARD_SOCKET", "LANYARD_DATA", "LANYARD_SEAL_KEY_FILE", "LANYARD_SEAL_KEY", "LANYARD_ACCESS_KEY", "LANYARD_QUOTA",
 		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
 		"AWS_PAGER", "AWS_EC2_METADATA_DISABLED", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE",
-		"AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_CLOUDTRAIL",
+		"AWS_ENDPOINT_URL_IAM", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_CLOUDTRAIL", "AWS_ENDPOINT_URL_SIGNIN",
 	} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)

@@ -20,6 +20,7 @@ import (
 	"github.com/lanyard-iam/lanyard/server"
 	"github.com/lanyard-iam/lanyard/service"
 	own "github.com/lanyard-iam/lanyard/service/lanyard"
+	"github.com/lanyard-iam/lanyard/service/signin"
 )
 
 // device is an MFA device and what was used of it.
@@ -633,6 +634,9 @@ func operations(t *testing.T) (names []string, of map[string]service.Operation) 
 	}
 	of = make(map[string]service.Operation)
 	for _, set := range sets {
+		if set.SigningName == signin.SigningName {
+			continue // who asks there signs in another way: see signin_test.go
+		}
 		for _, op := range set.Operations {
 			name := set.SigningName + ":" + op.Name
 			names, of[name] = append(names, name), op
