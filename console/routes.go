@@ -39,6 +39,8 @@ func (c *Console) routes() []Route {
 		// A line for each area, in the order of the alphabet; the routes are in its file.
 		c.eventRoutes(),
 		c.findingRoutes(),
+		c.accessKeyRoutes(),
+		c.exposedKeyRoutes(),
 		c.signInRoutes(),
 		c.systemRoutes(),
 		c.whyRoutes(),

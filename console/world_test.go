@@ -111,6 +111,7 @@ func newWorld(t *testing.T) *world {
 		Store: w.store, Messages: messages, Trail: w.trail, Redact: redact, Services: services, Log: log,
 		Authn:     &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: w.sessions, Ring: w.ring, RoleByID: authorizer.RoleByID},
 		Authz:     authorizer,
+		Used:      w.used,
 		Strangers: endpoint.NewStrangers(log, func(endpoint.Reason) {}),
 		Clock:     clock, SignatureClock: time.Now, Rand: rand.Reader, Region: region,
 	}
@@ -128,6 +129,15 @@ func newWorld(t *testing.T) *world {
 	})
 	w.must(err)
 	return w
+}
+
+// used notes the use of a long-term key, at once.
+func (w *world) used(p *authn.Principal, service, _, region string, at time.Time) {
+	if p.Session == nil && p.AccessKeyID != "" {
+		w.edit(func(tx store.Tx) error {
+			return identity.LastUses.Put(tx, &identity.LastUse{At: at, Service: service, Region: region}, p.AccessKeyID)
+		})
+	}
 }
 
 func (w *world) must(err error) {

@@ -346,8 +346,7 @@ func (r *Report) write(w *strings.Builder, now time.Time) {
 		return
 	}
 	fmt.Fprintf(w, "\nThe trail goes back to %s; what the key did before that is not known.\n", moment(r.Trail.From, now))
-	fmt.Fprintf(w, "%s by the key and %s by %s: %s, %d denied or failed.\n",
-		plural(r.counts.key, "call"), plural(r.counts.sessions, "call"), plural(len(r.Sessions), "session"), plural(r.counts.changes, "change"), r.counts.refused)
+	w.WriteString(r.Summary() + "\n")
 	r.writeMade(w, now)
 	r.writeSources(w, now)
 	if len(r.Sessions) > 0 {
