@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,22 +206,10 @@ func (c *Console) respondToKey(v *Visit) error {
 	r := v.responder(e, key)
 	steps := exposedSteps
 	if v.WantsFragment() {
-		steps = []string{exposedSteps[0]}
-		for i, name := range exposedSteps {
-			if name == v.Form("step") {
-				steps = exposedSteps[i : i+1]
-			}
-			if name == steps[0] && i+1 < len(exposedSteps) {
-				done.Next = exposedSteps[i+1]
-			}
-		}
-		if done.Next == "quarantine" && !e.Quarantine {
-			done.Next = "replace"
-		}
-		if done.Next == "replace" && !e.Replace {
-			done.Next = ""
-		}
+		at := max(0, slices.Index(steps, v.Form("step")))
+		done.Next = e.after(at)
 		done.Title = stepWords[done.Next].title
+		steps = steps[at : at+1]
 	}
 	for _, name := range steps {
 		if s, taken := v.takeStep(r, e, name, &done); taken {
@@ -233,6 +222,18 @@ func (c *Console) respondToKey(v *Visit) error {
 	page := exposedPageOf(e, exposedPage{Key: key})
 	page.Body = done
 	return v.Render("exposed-key-done", page)
+}
+
+// after is the step behind the one at an index, of those that were asked for; empty if it
+// was the last.
+func (e exposure) after(at int) string {
+	for _, name := range exposedSteps[at+1:] {
+		if name == "quarantine" && !e.Quarantine || name == "replace" && !e.Replace {
+			continue
+		}
+		return name
+	}
+	return ""
 }
 
 func (v *Visit) takeStep(r *respond.Responder, e exposure, name string, done *exposedDone) (respond.Step, bool) {
