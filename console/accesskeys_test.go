@@ -25,8 +25,6 @@ const selfManaged = `{"Version":"2012-10-17","Statement":[
 	{"Effect":"Allow","Action":["iam:*AccessKey*","iam:GetUser"],"Resource":"arn:aws:iam::*:user/${aws:username}"},
 	{"Effect":"Allow","Action":"cloudtrail:LookupEvents","Resource":"*"}]}`
 
-const allowAll = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
-
 // with is the API in the hands of a program that has a key.
 func (w *world) with(id, secret, agent, address string) *API {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)

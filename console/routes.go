@@ -37,10 +37,10 @@ func (c *Console) routes() []Route {
 			{Pattern: "POST /preferences/theme", Handle: c.setTheme, Access: Anyone},
 		},
 		// A line for each area, in the order of the alphabet; the routes are in its file.
-		c.eventRoutes(),
-		c.findingRoutes(),
 		c.accessKeyRoutes(),
+		c.eventRoutes(),
 		c.exposedKeyRoutes(),
+		c.findingRoutes(),
 		c.signInRoutes(),
 		c.systemRoutes(),
 		c.whyRoutes(),
