@@ -54,10 +54,13 @@ type SignInConfig struct {
 	Passwords *password.Hasher
 	Trail     *audit.Trail
 	Redact    *audit.Redactor
-	Log       *slog.Logger
-	Clock     func() time.Time
-	Rand      io.Reader
-	Region    string
+	// Keys runs the ceremonies of security keys; nil, or one that returns nil, where the
+	// server's address is none at which browsers offer them.
+	Keys   func() *WebAuthn
+	Log    *slog.Logger
+	Clock  func() time.Time
+	Rand   io.Reader
+	Region string
 	// URL is the public address of the console.
 	URL func() string
 	// Admit tells whether a failure from an address may go into the trail of an account:
@@ -88,6 +91,9 @@ var Attempteds = []Attempted{AttemptSucceeded, AttemptContinued, AttemptFailed, 
 func NewSignIns(c SignInConfig) *SignIns {
 	if c.Observe == nil {
 		c.Observe = func(Attempted) {}
+	}
+	if c.Keys == nil {
+		c.Keys = func() *WebAuthn { return nil }
 	}
 	return &SignIns{SignInConfig: c, mfa: MFA{Ring: c.Ring}, budgets: newBudgets(), strangers: newStrangers()}
 }

@@ -148,22 +148,33 @@ func (s *SignIns) ConfirmTOTP(ctx context.Context, v Visitor, cookie, code1, cod
 
 // giveDevice puts a new device, which the person has shown to have, into the store.
 func (s *SignIns) giveDevice(tx store.Tx, v Visitor, p *identity.Person, h *identity.SignIn, d *identity.MFADevice, now time.Time) error {
-	if err := identity.MFADevices.Put(tx, d, string(d.Account), d.Key()); err != nil {
-		return err
-	}
 	var given []identity.EnabledDevice
 	if !replaces(h) {
 		given = append(given, p.Devices()...)
 	} else if err := s.takeDevices(tx, p); err != nil {
 		return err
 	}
+	key := d.Kind() == identity.SecurityKey
+	var err error
+	if key {
+		err = identity.PutSecurityKey(tx, d)
+	} else {
+		err = identity.MFADevices.Put(tx, d, string(d.Account), d.Key())
+	}
+	if err != nil {
+		return err
+	}
 	given = append(given, identity.EnabledDevice{Serial: d.Key(), Enabled: now})
-	err := identity.EditPerson(tx, p, func(c identity.Credentials) { *c.Devices = given })
+	err = identity.EditPerson(tx, p, func(c identity.Credentials) { *c.Devices = given })
 	if err != nil {
 		return err
 	}
 	err = identity.EditCounts(tx, d.Account, func(n *identity.Counts) error {
-		n.MFADevices++
+		if key {
+			n.SecurityKeys++
+		} else {
+			n.MFADevices++
+		}
 		n.MFADevicesInUse++
 		return nil
 	})

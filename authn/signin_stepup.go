@@ -55,7 +55,7 @@ func ownDevices(r store.Reader, p *identity.Person) (list []OwnDevice, err error
 		if err != nil {
 			return nil, fmt.Errorf("MFA device %s of %s: %w", d.Serial, p.ARN(), err)
 		}
-		list = append(list, OwnDevice{Kind: device.Kind(), Name: device.Name})
+		list = append(list, OwnDevice{Kind: device.Kind(), Name: device.Label()})
 	}
 	return list, nil
 }

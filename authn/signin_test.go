@@ -47,6 +47,7 @@ type door struct {
 	trail  *audit.Trail
 	hasher *password.Hasher
 	in     *authn.SignIns
+	keys   *authn.WebAuthn
 	seeds  map[string][]byte // of devices, by name
 }
 
@@ -62,6 +63,9 @@ func newDoor(t testing.TB) *door {
 	d.must(err)
 	t.Cleanup(func() { d.trail.Close(context.Background()) })
 	d.hasher = password.NewHasher(password.Cost{Memory: 64, Time: 1, Threads: 1}, 2)
+	rp, err := webauthnx.New(webauthnx.Config{ID: "id.example.com", Origin: site, DisplayName: "Lanyard"})
+	d.must(err)
+	d.keys = &authn.WebAuthn{Site: rp, Ring: d.ring}
 	d.restart()
 	d.update(func(tx store.Tx) error {
 		d.must(identity.Accounts.Put(tx, &identity.Account{ID: account, Partition: "aws", Created: d.now}, string(account)))
@@ -76,6 +80,7 @@ func newDoor(t testing.TB) *door {
 func (d *door) restart() {
 	d.in = authn.NewSignIns(authn.SignInConfig{
 		Store: d.store, Ring: d.ring, Sessions: d.codec, Passwords: d.hasher, Trail: d.trail, Redact: audit.NewRedactor(nil),
+		Keys:  func() *authn.WebAuthn { return d.keys },
 		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Clock: func() time.Time { return d.now }, Rand: rand.Reader, Region: "eu-central-1",
 		URL:              func() string { return "https://id.example.com" },

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"sync"
 
 	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/internal/webauthnx"
 	"github.com/lanyard-iam/lanyard/service/iam"
 )
 
@@ -20,6 +22,7 @@ func (s *Server) newSignIns() *authn.SignIns {
 		Passwords:         s.passwords,
 		Trail:             s.trail,
 		Redact:            s.redact,
+		Keys:              sync.OnceValue(s.newKeys),
 		Log:               s.log,
 		Clock:             s.clock.Now,
 		Rand:              s.rand,
@@ -30,6 +33,25 @@ func (s *Server) newSignIns() *authn.SignIns {
 		DevicesPerPerson:  limits.MFADevicesPerUser,
 		DevicesPerAccount: limits.UsersPerAccount,
 	})
+}
+
+// newKeys makes what runs the ceremonies of security keys; nil where browsers offer none.
+func (s *Server) newKeys() *authn.WebAuthn {
+	u := s.ConsoleURL()
+	if u == nil {
+		return nil
+	}
+	site, err := webauthnx.ForURL(u.String(), "Lanyard")
+	if err != nil {
+		s.log.Warn("no security keys", "error", err)
+		return nil
+	}
+	rp, err := webauthnx.New(site)
+	if err != nil {
+		s.log.Info("no security keys", "error", err)
+		return nil
+	}
+	return &authn.WebAuthn{Site: rp, Ring: s.ring}
 }
 
 // sweepSignIns removes what people left half-way.
