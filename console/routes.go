@@ -41,8 +41,10 @@ func (c *Console) routes() []Route {
 		c.eventRoutes(),
 		c.exposedKeyRoutes(),
 		c.findingRoutes(),
+		c.groupRoutes(),
 		c.signInRoutes(),
 		c.systemRoutes(),
+		c.userRoutes(),
 		c.whyRoutes(),
 	)
 }

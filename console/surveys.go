@@ -346,11 +346,11 @@ func (v *Visit) changed(ctx context.Context, since time.Time) (bool, error) {
 // together runs independent calls at once and returns the first error, in their order.
 func together(calls ...func() error) error {
 	errs := make([]error, len(calls))
-	var wait sync.WaitGroup
+	noting := make([]func(), len(calls))
 	for i, call := range calls {
-		wait.Go(func() { errs[i] = call() })
+		noting[i] = func() { errs[i] = call() }
 	}
-	wait.Wait()
+	atOnce(noting...)
 	for _, err := range errs {
 		if err != nil {
 			return err
