@@ -32,6 +32,18 @@ type BrowserSession struct {
 	Current   *bool // the request comes from it
 }
 
+// Login is a sign-in session of `aws login`: a program that the caller lets have their
+// credentials.
+type Login struct {
+	Id        *string
+	ClientId  *string // …devtools/same-device or …devtools/cross-device
+	Created   *time.Time
+	LastUsed  *time.Time
+	Expires   *time.Time
+	Address   *string
+	UserAgent *string
+}
+
 // KnownDevice is a browser in which the caller was signed in, and from which they may try
 // again although others' failures hold their name up.
 type KnownDevice struct {
@@ -46,17 +58,18 @@ type KnownDevice struct {
 type (
 	// ListBrowserSessionsInput is empty.
 	ListBrowserSessionsInput struct{}
-	// ListBrowserSessionsOutput are the caller's sessions, the last used first, and the
-	// browsers that are known.
+	// ListBrowserSessionsOutput are the caller's sessions, the last used first, those of
+	// `aws login`, the newest first, and the browsers that are known.
 	ListBrowserSessionsOutput struct {
 		Sessions     []BrowserSession
+		Logins       []Login
 		KnownDevices []KnownDevice
 	}
-	// EndBrowserSessionInput names a session.
+	// EndBrowserSessionInput names a session, of a browser or of `aws login`.
 	EndBrowserSessionInput struct{ Id *string }
 	// EndBrowserSessionOutput is empty.
 	EndBrowserSessionOutput struct{}
-	// EndAllBrowserSessionsInput ends all but the one that the request comes from, or that
+	// EndAllBrowserSessionsInput ends all, those of `aws login` too, but the one that the request comes from, or that
 	// one, too; and may forget the browsers that are known.
 	EndAllBrowserSessionsInput struct{ IncludeCurrent, ForgetDevices *bool }
 	// EndAllBrowserSessionsOutput says how many they were.
@@ -118,7 +131,7 @@ func (s *Service) ListBrowserSessions(c *service.Call, _ *ListBrowserSessionsInp
 	if err != nil {
 		return nil, err
 	}
-	out := &ListBrowserSessionsOutput{Sessions: []BrowserSession{}, KnownDevices: []KnownDevice{}}
+	out := &ListBrowserSessionsOutput{Sessions: []BrowserSession{}, Logins: []Login{}, KnownDevices: []KnownDevice{}}
 	for _, b := range all {
 		entry := BrowserSession{
 			Id:        aws.String(b.ID()),
@@ -133,6 +146,21 @@ func (s *Service) ListBrowserSessions(c *service.Call, _ *ListBrowserSessionsInp
 			entry.Factors = append(entry.Factors, string(f))
 		}
 		out.Sessions = append(out.Sessions, entry)
+	}
+	logins, err := session.Logins(c.Reader, who, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range logins {
+		out.Logins = append(out.Logins, Login{
+			Id:        aws.String(l.ID),
+			ClientId:  aws.String(l.ClientID),
+			Created:   aws.Time(l.Created),
+			LastUsed:  aws.Time(l.LastUsed),
+			Expires:   aws.Time(l.Expires),
+			Address:   text(l.Address),
+			UserAgent: text(l.UserAgent),
+		})
 	}
 	stamp, err := session.Stamp(c.Reader, who)
 	if errors.Is(err, store.ErrNotFound) { // a role: it has no devices
@@ -163,7 +191,11 @@ func text(s string) *string {
 
 // EndBrowserSession signs the caller out in one browser.
 func (s *Service) EndBrowserSession(c *service.Call, in *EndBrowserSessionInput) (*EndBrowserSessionOutput, error) {
-	ended, err := session.EndBrowser(c.Tx, browsersOf(c.Principal), *in.Id)
+	who := browsersOf(c.Principal)
+	if session.EndLogin(c.Tx, who, *in.Id) {
+		return &EndBrowserSessionOutput{}, nil
+	}
+	ended, err := session.EndBrowser(c.Tx, who, *in.Id)
 	if err == nil && !ended {
 		err = notFound("You have no browser session with the id %s.", *in.Id)
 	}
@@ -189,6 +221,11 @@ func (s *Service) EndAllBrowserSessions(c *service.Call, in *EndAllBrowserSessio
 	if err != nil {
 		return nil, err
 	}
+	logins, err := session.EndLogins(c.Tx, who)
+	if err != nil {
+		return nil, err
+	}
+	n += logins
 	if aws.ToBool(in.ForgetDevices) {
 		err = authn.ForgetDevices(c.Tx, who)
 	}

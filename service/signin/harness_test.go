@@ -37,6 +37,7 @@ import (
 	"github.com/lanyard-iam/lanyard/keyring"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/service/iam"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/service/signin"
 	"github.com/lanyard-iam/lanyard/service/sts"
 	"github.com/lanyard-iam/lanyard/session"
@@ -101,7 +102,7 @@ func newWorld(t *testing.T) *world {
 	})
 	w.must(err)
 	tokens := sts.New(sts.Config{Sessions: w.sessions, MFA: &authn.MFA{Ring: ring}, Trust: policies.TrustPolicy, Decode: (&authz.Messages{Ring: ring}).Open, Managed: managed})
-	services, err := endpoint.NewServices([]service.Set{people.Operations(), tokens.Operations(), w.signin.Operations()}, constraints)
+	services, err := endpoint.NewServices([]service.Set{people.Operations(), tokens.Operations(), w.signin.Operations(), lanyard.New(lanyard.Config{Sessions: w.sessions, Trail: w.trail}).Operations()}, constraints)
 	w.must(err)
 	w.api = &endpoint.Handler{
 		Store: w.db, Authn: authenticator, Authz: policies, Messages: &authz.Messages{Ring: ring},

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/service/signin"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/sigv4"
@@ -218,7 +219,7 @@ func TestSDKLoginProvider(t *testing.T) {
 		case 2:
 			want = "login session has expired"
 			w.edit(func(tx store.Tx) {
-				if n, err := signin.EndSessions(tx, alice); err != nil || n < 1 {
+				if n, err := session.EndLogins(tx, alice); err != nil || n < 1 {
 					t.Errorf("%d, %v", n, err)
 				}
 			})
@@ -520,11 +521,11 @@ func TestT249_EndOfASignIn(t *testing.T) {
 		}, 401, "TOKEN_EXPIRED"},
 		{"the person ended it", func(w *world) {
 			w.edit(func(tx store.Tx) {
-				all, err := signin.Sessions(tx, alice, w.now())
+				all, err := session.Logins(tx, alice, w.now())
 				if err != nil || len(all) != 1 || all[0].Address == "" || all[0].UserAgent == "" {
 					w.t.Errorf("%+v, %v", all, err)
 				}
-				signin.EndSession(tx, alice, all[0].ID)
+				session.EndLogin(tx, alice, all[0].ID)
 			})
 		}, 401, "TOKEN_EXPIRED"},
 	} {
@@ -623,4 +624,40 @@ func TestLoginBounds(t *testing.T) {
 	if codes, grants := count(); codes+grants != 0 {
 		t.Errorf("%d codes and %d sign-in sessions are left", codes, grants)
 	}
+}
+
+// T224: who signs out everywhere ends what programs have, too; each can be ended alone.
+func TestT224_SignOutEverywhere(t *testing.T) {
+	w := newWorld(t)
+	own := &lanyard.Client{URL: w.http.URL, Region: "us-east-1", Credentials: w.console(), HTTP: w.http.Client(), Now: time.Now}
+	list := func() []lanyard.Login {
+		t.Helper()
+		out, err := lanyard.Call[lanyard.ListBrowserSessionsOutput](t.Context(), own, &lanyard.ListBrowserSessionsInput{})
+		w.must(err)
+		return out.Logins
+	}
+	if got := list(); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	one, two := w.program(), w.remoteProgram()
+	first, second := one.login(), two.login()
+	all := list()
+	if len(all) != 2 || aws.ToString(all[1].ClientId) != signin.SameDevice || aws.ToString(all[1].UserAgent) != "aws-cli/2.36.7 md/command#login" || all[1].Expires == nil {
+		t.Fatalf("%+v", all)
+	}
+	_, err := lanyard.Call[lanyard.EndBrowserSessionOutput](t.Context(), own, &lanyard.EndBrowserSessionInput{Id: all[1].Id})
+	w.must(err)
+	if _, err := w.arn(first); err == nil {
+		t.Error("T224: ended, and its credentials are good")
+	}
+	two.refresh(second.RefreshToken).good(t)
+	waiting := w.program()
+	code := waiting.code(w.console())
+	_, err = lanyard.Call[lanyard.EndAllBrowserSessionsOutput](t.Context(), own, &lanyard.EndAllBrowserSessionsInput{})
+	w.must(err)
+	if _, err := w.arn(second); err == nil || len(list()) != 0 {
+		t.Error("T224: signed out everywhere, and its credentials are good")
+	}
+	two.refresh(second.RefreshToken).refused(t, "T224", 401, "AccessDeniedException", "TOKEN_EXPIRED")
+	waiting.redeem(code).refused(t, "T224: a code that waits", 401, "AccessDeniedException", "AUTHCODE_EXPIRED")
 }

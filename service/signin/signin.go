@@ -253,43 +253,6 @@ func Sweep(tx store.Tx, now time.Time) (more bool, err error) {
 	return len(keys) >= atOnce, err
 }
 
-// EndSessions ends all sign-in sessions of a person, with the credentials that were made
-// of them, and their codes: "sign out everywhere".
-func EndSessions(tx store.Tx, person string) (ended int, err error) {
-	var keys []store.Key
-	collect := func(key store.Key) bool { keys = append(keys, key); return true }
-	err = identity.OAuthGrants.Scan(tx, "", func(key store.Key, _ *identity.OAuthGrant) bool { ended++; return collect(key) }, person)
-	if err == nil {
-		err = identity.OAuthCodes.Scan(tx, "", func(key store.Key, _ *identity.OAuthCode) bool { return collect(key) }, person)
-	}
-	for _, key := range keys {
-		tx.Delete(key)
-	}
-	return ended, err
-}
-
-// Session is a sign-in session of `aws login`, as its owner sees it in a list.
-type Session struct {
-	ID string
-	identity.OAuthGrant
-}
-
-// Sessions are the sign-in sessions of a person that have not expired, the newest first.
-func Sessions(r store.Reader, person string, now time.Time) ([]Session, error) {
-	var all []Session
-	err := identity.OAuthGrants.Scan(r, "", func(key store.Key, grant *identity.OAuthGrant) bool {
-		if now.Before(grant.Expires) {
-			all = append(all, Session{identity.OAuthGrants.Cursor(key, person), *grant})
-		}
-		return true
-	}, person)
-	slices.SortFunc(all, func(a, b Session) int { return b.Created.Compare(a.Created) })
-	return all, err
-}
-
-// EndSession ends one sign-in session of a person.
-func EndSession(tx store.Tx, person, id string) { identity.OAuthGrants.Delete(tx, person, id) }
-
 // success is additionalEventData of AWS's records of `aws login`.
 type success struct {
 	GrantType        string `json:"grant_type,omitempty"`

@@ -246,11 +246,11 @@ func (s *Service) redeem(c *service.Call, body *types.CreateOAuth2TokenRequestBo
 
 // endOldest makes room for one more sign-in session of a person.
 func endOldest(tx store.Tx, person string, now time.Time) error {
-	all, err := Sessions(tx, person, now)
+	all, err := session.Logins(tx, person, now)
 	if err != nil || len(all) < maxSessions {
 		return err
 	}
-	slices.SortFunc(all, func(a, b Session) int {
+	slices.SortFunc(all, func(a, b session.Login) int {
 		return cmp.Or(b.LastUsed.Compare(a.LastUsed), strings.Compare(a.ID, b.ID))
 	})
 	for _, old := range all[maxSessions-1:] {
