@@ -412,3 +412,23 @@ func (w *world) records(name string) (records []string) {
 	}))
 	return records
 }
+
+// recorded is how many records of a name there are.
+func (w *world) recorded(name string) (n int) {
+	w.t.Helper()
+	w.must(w.trail.Sync(context.Background()))
+	w.must(w.db.View(context.Background(), func(r store.Reader) error {
+		q := audit.Query{Account: account, Attribute: audit.EventName, Value: name, Limit: 50, Now: w.now()}
+		for {
+			page, err := w.trail.Lookup(r, q)
+			if err != nil {
+				return err
+			}
+			n += len(page.Entries)
+			if q.Token = page.Next; q.Token == "" {
+				return nil
+			}
+		}
+	}))
+	return n
+}

@@ -584,6 +584,17 @@ func TestLoginBounds(t *testing.T) {
 	if after := len(w.records("CreateOAuth2Token")); after != before {
 		t.Errorf("%d records of strangers", after-before)
 	}
+	// Nor does who has a code of somebody's, and no verifier, fill the trail.
+	body := w.remoteProgram().codeBody("")
+	remote := w.remoteProgram()
+	body["code"] = remote.code(w.console())
+	for range 260 {
+		remote.post(body, remote.proof(nil)).refused(t, "another's code", 400, "ValidationException", "INVALID_REQUEST")
+	}
+	if after := w.recorded("CreateOAuth2Token"); after < 50 || after > before+252 {
+		t.Errorf("%d records of who has a code of somebody's", after-before)
+	}
+
 	signedIn := w.console()
 	codes, first := 0, ""
 	for range 15 {
