@@ -42,6 +42,7 @@ func (c *Console) routes() []Route {
 		c.exposedKeyRoutes(),
 		c.findingRoutes(),
 		c.groupRoutes(),
+		c.policyRoutes(),
 		c.signInRoutes(),
 		c.systemRoutes(),
 		c.userRoutes(),

@@ -78,7 +78,7 @@ func pathOf(query string) string {
 	case "user", "group", "role":
 		return "/" + kind + "s/" + url.PathEscape(name)
 	case "policy":
-		return "/policies/" + query
+		return managedPath(query)
 	}
 	return ""
 }
@@ -137,7 +137,7 @@ var searchLists = []struct {
 				return nil, err
 			}
 			for _, p := range page.Policies {
-				all = append(all, found{"Policy", *p.PolicyName, *p.Arn, *p.PolicyId, "/policies/" + *p.Arn})
+				all = append(all, found{"Policy", *p.PolicyName, *p.Arn, *p.PolicyId, managedPath(*p.Arn)})
 			}
 		}
 		return all, nil

@@ -36,7 +36,7 @@ func TestSearch(t *testing.T) {
 		"7C1E0C52-0d3f-4b7b-93a5-8a51e43ce7d2":                "/why/7c1e0c52-0d3f-4b7b-93a5-8a51e43ce7d2",
 		"akiaiosfodnn7example":                                "/access-keys/AKIAIOSFODNN7EXAMPLE",
 		"arn:aws:iam::111122223333:role/x/Read":               "/roles/Read",
-		"arn:aws:iam::aws:policy/job-function/ViewOnlyAccess": "/policies/arn:aws:iam::aws:policy/job-function/ViewOnlyAccess",
+		"arn:aws:iam::aws:policy/job-function/ViewOnlyAccess": "/policies/arn:aws:iam::aws:policy%2Fjob-function%2FViewOnlyAccess",
 	} {
 		if got := find(query).Header.Get("Location"); got != want {
 			t.Errorf("%q leads to %q, not to %q", query, got, want)

@@ -1,0 +1,48 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/test/browser"
+)
+
+// serve opens the world to a browser, which is then signed in as who is.
+func (w *world) serve(b *browser.Browser) string {
+	w.t.Helper()
+	signedIn := w.cookies[SessionCookie].Value
+	server := b.Serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		r.AddCookie(&http.Cookie{Name: SessionCookie, Value: signedIn}) //nolint:gosec // a request has no attributes
+		w.console.ServeHTTP(rw, r)
+	}))
+	u, _ := url.Parse(server.URL)
+	w.console.config.URL = &url.URL{Scheme: "http", Host: "localhost:" + u.Port()}
+	return w.console.config.URL.String()
+}
+
+// TestPolicyPagesInABrowser types into the editor, and takes the pictures of all pages.
+func TestPolicyPagesInABrowser(t *testing.T) {
+	b := browser.New(t)
+	w := newWorld(t)
+	w.now = time.Now().UTC()
+	w.signInRoot()
+	arn := w.makePolicy("Deployers", allowOne)
+	w.makePolicy("Readers-of-everything-in-the-archive-of-last-year", nothing)
+	w.post(managedPath(arn)+"/versions", url.Values{"document": {pretty(nothing)}, "default": {"on"}})
+	base := w.serve(b)
+
+	b.Open(base + "/policies/new")
+	b.Fill("document", "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": []\n}")
+	b.WaitText("Line 3, column")
+	b.Screenshots("policy-new")
+	for name, path := range map[string]string{
+		"policies": "/policies", "policies-aws": "/policies?scope=aws&filter=iam",
+		"policy": managedPath(arn), "policy-versions": managedPath(arn) + "?tab=versions", "policy-attachments": managedPath(arn) + "?tab=attachments", "policy-edit": managedPath(arn) + "?tab=edit",
+		"policy-aws": managedPath("arn:aws:iam::aws:policy/IAMFullAccess"),
+	} {
+		b.Open(base + path)
+		b.Screenshots(name)
+	}
+}
