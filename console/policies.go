@@ -42,13 +42,13 @@ type policiesPage struct {
 	AWS    bool
 	Tabs   []Tab
 	Filter Filter
-	Rows   []policyRow
+	Rows   []listedPolicy
 	Pager  Pager
 	Empty  Empty
 	Denied *Denied
 }
 
-type policyRow struct {
+type listedPolicy struct {
 	Name, ARN, Path  string
 	Attached, Bounds int32
 	Version          string
@@ -125,7 +125,7 @@ func (p *policiesPage) list(v *Visit, scope types.PolicyScopeType, filter string
 		for _, found := range out.Policies {
 			listed++
 			if filter == "" || strings.Contains(strings.ToLower(*found.PolicyName), strings.ToLower(filter)) {
-				p.Rows = append(p.Rows, policyRow{
+				p.Rows = append(p.Rows, listedPolicy{
 					Name: *found.PolicyName, ARN: *found.Arn, Path: managedPath(*found.Arn),
 					Attached: aws.ToInt32(found.AttachmentCount), Bounds: aws.ToInt32(found.PermissionsBoundaryUsageCount),
 					Version: aws.ToString(found.DefaultVersionId), Updated: aws.ToTime(found.UpdateDate),
@@ -567,7 +567,7 @@ func (c *Console) deleteVersion(v *Visit) error {
 
 func (c *Console) attachPolicy(v *Visit) error {
 	arn, kind, name := v.Request.PathValue("arn"), v.Form("kind"), v.Form("name")
-	err := attach(v.Request.Context(), v.API().IAM, arn, kind, name)
+	err := attachTo(v.Request.Context(), v.API().IAM, arn, kind, name)
 	if err == nil {
 		v.Flash(Good, "The policy was attached to the "+kind+" "+name+".")
 		return v.Redirect(managedPath(arn) + "?tab=attachments")
@@ -592,7 +592,7 @@ func errKind(kind string) error {
 	}
 }
 
-func attach(ctx context.Context, client *iam.Client, arn, kind, name string) (err error) {
+func attachTo(ctx context.Context, client *iam.Client, arn, kind, name string) (err error) {
 	switch kind {
 	case "user":
 		_, err = client.AttachUserPolicy(ctx, &iam.AttachUserPolicyInput{PolicyArn: &arn, UserName: &name})
@@ -606,7 +606,7 @@ func attach(ctx context.Context, client *iam.Client, arn, kind, name string) (er
 	return err
 }
 
-func detach(ctx context.Context, client *iam.Client, arn, kind, name string) (err error) {
+func detachFrom(ctx context.Context, client *iam.Client, arn, kind, name string) (err error) {
 	switch kind {
 	case "user":
 		_, err = client.DetachUserPolicy(ctx, &iam.DetachUserPolicyInput{PolicyArn: &arn, UserName: &name})
@@ -622,7 +622,7 @@ func detach(ctx context.Context, client *iam.Client, arn, kind, name string) (er
 
 func (c *Console) detachPolicy(v *Visit) error {
 	arn, kind, name := v.Request.PathValue("arn"), v.Form("kind"), v.Form("name")
-	if err := detach(v.Request.Context(), v.API().IAM, arn, kind, name); err != nil {
+	if err := detachFrom(v.Request.Context(), v.API().IAM, arn, kind, name); err != nil {
 		return err
 	}
 	v.Flash(Good, "The policy was detached from the "+kind+" "+name+".")
@@ -655,13 +655,13 @@ func (c *Console) deletePolicy(v *Visit) error {
 			return err
 		}
 		for _, one := range out.PolicyUsers {
-			err = cmp.Or(err, detach(ctx, client, arn, "user", *one.UserName))
+			err = cmp.Or(err, detachFrom(ctx, client, arn, "user", *one.UserName))
 		}
 		for _, one := range out.PolicyGroups {
-			err = cmp.Or(err, detach(ctx, client, arn, "group", *one.GroupName))
+			err = cmp.Or(err, detachFrom(ctx, client, arn, "group", *one.GroupName))
 		}
 		for _, one := range out.PolicyRoles {
-			err = cmp.Or(err, detach(ctx, client, arn, "role", *one.RoleName))
+			err = cmp.Or(err, detachFrom(ctx, client, arn, "role", *one.RoleName))
 		}
 		if err != nil {
 			return err
