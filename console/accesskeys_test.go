@@ -60,7 +60,7 @@ var secretKey = regexp.MustCompile(`[A-Za-z0-9+/]{40}`)
 // fieldsOf are the hidden fields of the form that posts to an action.
 func (a *answered) fieldsOf(t *testing.T, action string) url.Values {
 	t.Helper()
-	_, form, found := strings.Cut(a.body, `<form action="`+action+`"`)
+	_, form, found := strings.Cut(a.body, `<form action="`+action+`" method="post"`)
 	if !found {
 		t.Fatalf("no form posts to %s:\n%s", action, a.body)
 	}

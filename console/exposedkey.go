@@ -52,6 +52,13 @@ func (e exposure) JSON() string     { return "/exposed-key/report.json" + e.quer
 func (e exposure) Markdown() string { return "/exposed-key/report.md" + e.query() }
 func (e exposure) Since() string    { return e.Leaked.UTC().Format(localTime) }
 
+func (e exposure) since(wrong string) Field {
+	return Field{
+		Name: "leaked", Label: "Since when may it be in other hands? (UTC)", Type: "datetime-local", Value: e.Since(), Optional: true,
+		Hint: "Addresses and programs that are first seen after it are marked as new.", Error: wrong,
+	}
+}
+
 // exposureOf reads what the person says, and what is wrong with it: by field.
 func (v *Visit) exposureOf(value func(string) string) (e exposure, wrong map[string]string) {
 	wrong = map[string]string{}
@@ -159,7 +166,7 @@ func (c *Console) showExposedKey(v *Visit) error {
 	if e.ID == "" || len(wrong) > 0 {
 		body.Fields = []Field{
 			{Name: "id", Label: "Access key ID", Value: e.ID, Mono: true, MaxLength: 128, Autofocus: true, Autocomplete: "off", Placeholder: "AKIA…", Hint: "The id alone: never enter the secret.", Error: wrong["id"]},
-			{Name: "leaked", Label: "Since when may it be in other hands? (UTC)", Type: "datetime-local", Value: e.Since(), Optional: true, Hint: "Addresses and programs that are first seen after it are marked as new.", Error: wrong["leaked"]},
+			e.since(wrong["leaked"]),
 		}
 		page := exposedPageOf(exposure{}, body)
 		if len(wrong) > 0 {
@@ -171,7 +178,7 @@ func (c *Console) showExposedKey(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	body.Key = key
+	body.Key, body.Fields = key, []Field{e.since("")}
 	for _, s := range v.responder(e, key).Look(v.Request.Context()) {
 		body.State = append(body.State, v.stepRow(s))
 		body.Open = body.Open || s.State == respond.Pending || s.State == respond.Failed
@@ -217,6 +224,9 @@ func (c *Console) respondToKey(v *Visit) error {
 		}
 	}
 	if v.WantsFragment() {
+		if steps[0] == exposedSteps[0] {
+			return v.Fragment("exposed-key", "begun", done)
+		}
 		return v.Fragment("exposed-key", "done", done)
 	}
 	page := exposedPageOf(e, exposedPage{Key: key})
@@ -319,11 +329,6 @@ func (r callRow) Why() string { return "/why/" + url.PathEscape(r.RequestID) }
 func (r callRow) Program() string {
 	program, _, _ := strings.Cut(r.Agent, " ")
 	return program
-}
-
-// OperationName is service and operation.
-func (r callRow) OperationName() string {
-	return strings.TrimSuffix(r.Service, ".amazonaws.com") + " " + r.Operation
 }
 
 // keyReport reads what a key did. Keep says whether each call that changed nothing is in it.

@@ -76,7 +76,7 @@ func (r *Report) Note(now time.Time) string {
 	}
 	for _, other := range k.Others {
 		if other.Active {
-			fmt.Fprintf(w, "- [ ] The user's other key %s goes on working: see whether it lay in the same place.\n", span(other.ID))
+			fmt.Fprintf(w, "- [ ] The user's other key %s, made %s, goes on working: see whether it lay in the same place, and who made it.\n", span(other.ID), instant(other.Created))
 		}
 	}
 	w.WriteString("- [ ] Where it was used, see whether temporary credentials would do instead of a key.\n- [ ] Delete the key, and take the quarantine off, when all is well again.\n")

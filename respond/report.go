@@ -84,6 +84,9 @@ type ReadSum struct {
 	Last      time.Time `json:"last"`
 }
 
+// Name is service and operation.
+func (s *ReadSum) Name() string { return service(s.Service) + " " + s.Operation }
+
 // Outcome is how a call ended.
 type Outcome string
 
@@ -111,6 +114,9 @@ type Call struct {
 	Error       string        `json:"error,omitempty"`
 	Resources   []string      `json:"resources,omitempty"`
 }
+
+// Name is service and operation.
+func (c *Call) Name() string { return service(c.Service) + " " + c.Operation }
 
 // record is what is read of CloudTrail's record.
 type record struct {
@@ -364,7 +370,7 @@ func (r *Report) write(w *strings.Builder, now time.Time) {
 	if len(r.Reads) > 0 {
 		w.WriteString("\nWhat it read (each call: --output json):\n")
 		for _, s := range r.Reads {
-			fmt.Fprintf(w, "  %s %s: %s, first %s, last %s\n", service(s.Service), s.Operation, plural(s.Calls, "call"), instant(s.First), instant(s.Last))
+			fmt.Fprintf(w, "  %s: %s, first %s, last %s\n", s.Name(), plural(s.Calls, "call"), instant(s.First), instant(s.Last))
 		}
 	}
 	if a := r.Attempts; a != nil {
@@ -425,7 +431,7 @@ func (r *Report) writeCalls(w *strings.Builder, title string, limit int, of func
 			fmt.Fprintf(w, "\n%s:\n", title)
 			title = ""
 		}
-		fmt.Fprintf(w, "  %s  %s %s", instant(c.Time), service(c.Service), c.Operation)
+		fmt.Fprintf(w, "  %s  %s", instant(c.Time), c.Name())
 		if len(c.Resources) > 0 {
 			fmt.Fprintf(w, " %s", strings.Join(c.Resources, " "))
 		}
