@@ -420,8 +420,12 @@ type useTable struct {
 	Rows    []useRow
 	Verdict Alert
 	Again   string // the path of the next look; empty: the page has to be opened anew
+	Seconds int    // until then
 	Path    string // of the page
 }
+
+// Every is the trigger of the next look.
+func (t useTable) Every() string { return fmt.Sprintf("every %ds", t.Seconds) }
 
 type useRow struct {
 	Key     accessKey
@@ -433,36 +437,34 @@ type useRow struct {
 // sightings is what the newest records of the trail tell of a key.
 type sightings struct {
 	Addresses, Agents []string
-	// Refused are calls in its name that were not believed: after it was turned off, by
-	// whoever still has it; or by anybody who knows its id.
+	// Refused are calls in its name that were not believed: by whoever still has it after
+	// it was turned off, or by anybody who knows its id.
 	Refused     int
 	RefusedLast time.Time
 	RefusedFrom string
 }
 
-// maxLooks ends the looking: ten minutes of a look every five seconds.
-const maxLooks = 120
+// Somebody who rotates a key waits for minutes rather than hours: the page looks often at
+// first, then seldom, and ends after a quarter of an hour. Each look is on the trail.
+const (
+	oftenLooks = 24
+	maxLooks   = 60
+)
 
 func (c *Console) showAccessKeyUse(v *Visit) error {
 	id := v.Request.PathValue("id")
-	if !v.WantsFragment() {
-		return v.Redirect("/access-keys/" + url.PathEscape(id))
+	page := "/access-keys/" + url.PathEscape(id)
+	looks, err := strconv.Atoi(v.Query("look"))
+	if !v.WantsFragment() || err != nil {
+		return v.Redirect(page)
 	}
-	looks, _ := strconv.Atoi(v.Query("look"))
-	state, err := v.describeKey(id)
-	if err != nil {
-		return err
-	}
-	if !state.Exists {
-		return v.Redirect("/access-keys/" + url.PathEscape(id))
-	}
-	keys, err := v.listKeys(state.UserName)
+	keys, err := v.listKeys(v.Query("user"))
 	if err != nil {
 		return err
 	}
 	at := slices.IndexFunc(keys, func(k accessKey) bool { return k.ID == id })
-	if at < 0 {
-		return v.Redirect("/access-keys/" + url.PathEscape(id))
+	if at < 0 { // it was deleted
+		return v.Redirect(page)
 	}
 	r := rotation{Now: v.Now}
 	r.fill(keys, at)
@@ -472,28 +474,50 @@ func (c *Console) showAccessKeyUse(v *Visit) error {
 func (v *Visit) useOf(r rotation, looks int) useTable {
 	t := useTable{Now: v.Now, Path: r.Key.Path()}
 	if looks >= 0 && looks < maxLooks && (r.Stage == 2 || r.Stage == 3) {
-		t.Again = r.Key.Path() + "/use?look=" + strconv.Itoa(looks+1)
+		t.Again = r.Key.Path() + "/use?" + url.Values{"user": {r.Key.User}, "look": {strconv.Itoa(looks + 1)}}.Encode()
+		if t.Seconds = 5; looks >= oftenLooks {
+			t.Seconds = 30
+		}
 	}
 	role := "This key"
 	if r.New != nil {
 		role = "Old key"
 	}
-	t.Rows = append(t.Rows, v.useRow(*r.Old, role))
+	t.Rows = append(t.Rows, v.useRow(*r.Old, role, r.Stage == 3))
 	if r.New != nil {
-		t.Rows = append(t.Rows, v.useRow(*r.New, "New key"))
+		t.Rows = append(t.Rows, v.useRow(*r.New, "New key", false))
 	}
 	t.Verdict = r.verdict(t.Rows[0].Seen)
 	return t
 }
 
-func (v *Visit) useRow(k accessKey, role string) useRow {
+// useRow looks for a key on the trail around its last use, and in the last hour for who
+// still asks for one that is off. The trail has no index of keys: the whole of it is read
+// for a report and not for a page.
+func (v *Visit) useRow(k accessKey, role string, off bool) useRow {
 	row := useRow{Key: k, Role: role}
 	var err error
-	if row.Seen, err = v.sightingsOf(k.ID); err != nil {
+	switch {
+	case !k.Use.Known:
+		err = v.look(k.ID, v.Now.Add(-watched), v.Now, &row.Seen)
+	case !k.Use.At.IsZero():
+		err = v.look(k.ID, k.Use.At.Add(-around), k.Use.At.Add(around), &row.Seen)
+	}
+	if off && k.Use.Known && err == nil {
+		var refused sightings
+		err = v.look(k.ID, v.Now.Add(-watched), v.Now, &refused)
+		row.Seen.Refused, row.Seen.RefusedLast, row.Seen.RefusedFrom = refused.Refused, refused.RefusedLast, refused.RefusedFrom
+	}
+	if err != nil {
 		row.Problem = v.ProblemOf(err)
 	}
 	return row
 }
+
+const (
+	around  = 10 * time.Minute // a last use is noted to the minute
+	watched = time.Hour
+)
 
 // quiet is how long an old key has to be unused until nobody seems to have it any more.
 const quiet = day
@@ -504,16 +528,16 @@ func (r *rotation) verdict(seen sightings) Alert {
 	switch {
 	case r.Stage == 3 && seen.Refused > 0:
 		return Alert{Kind: Warning, Title: "Something still has the old key",
-			Text: fmt.Sprintf("%s in its name since it is off or with a wrong secret, the last %s from %s. Give the new key to what runs there, or reactivate the old one until you have found it.",
+			Text: fmt.Sprintf("%s in its name in the last hour, the last %s from %s. Give the new key to what runs there, or reactivate the old one until you have found it.",
 				count(seen.Refused, "refused call"), ago(r.Now, seen.RefusedLast), seen.RefusedFrom)}
 	case r.Stage == 3:
-		return Alert{Kind: Good, Title: "Nobody asks for the old key", Text: "No call in its name was refused. Give it a day or a week, then delete it; until then it can be reactivated."}
+		return Alert{Kind: Good, Title: "Nobody asks for the old key", Text: "No call in its name was refused in the last hour. Give it a day or a week, then delete it; until then it can be reactivated."}
 	case r.Stage != 2:
 		return Alert{}
 	case !r.New.Use.Known || !old.Use.Known:
 		return Alert{Kind: Info, Title: "When the keys are used cannot be shown", Text: "You lack iam:GetAccessKeyLastUsed. Make sure in another way that nothing uses the old key before it goes."}
 	case r.New.Use.At.IsZero():
-		return Alert{Kind: Info, Title: "The new key has not been used yet", Text: "Put it wherever the old one is. This page looks every few seconds."}
+		return Alert{Kind: Info, Title: "The new key has not been used yet", Text: "Put it wherever the old one is. This page looks by itself."}
 	case old.Use.At.After(r.New.Created) && r.Now.Sub(old.Use.At) < quiet:
 		return Alert{Kind: Warning, Title: "Both keys are used", Text: "The old key was used " + ago(r.Now, old.Use.At) + ". The addresses and programs below tell where it still is."}
 	case old.Use.At.IsZero() || r.Now.Sub(old.Use.At) >= quiet:
@@ -522,14 +546,14 @@ func (r *rotation) verdict(seen sightings) Alert {
 	return Alert{Kind: Good, Title: "The new key is used, and the old one no longer since", Text: "The old key was used " + ago(r.Now, old.Use.At) + ", before the new one was made. What uses it seldom may not have come yet: deactivating shows it, and can be undone."}
 }
 
-// sightingsOf reads the newest records of a key.
-func (v *Visit) sightingsOf(id string) (sightings, error) {
-	var s sightings
+// look reads the newest records of a key in a part of the trail.
+func (v *Visit) look(id string, from, to time.Time, s *sightings) error {
 	out, err := v.API().CloudTrail.LookupEvents(v.Request.Context(), &cloudtrail.LookupEventsInput{
 		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyAccessKeyId, AttributeValue: &id}},
+		StartTime:        &from, EndTime: &to,
 	})
 	if err != nil {
-		return s, err
+		return err
 	}
 	note := func(list *[]string, value string) {
 		const most = 5
@@ -556,7 +580,7 @@ func (v *Visit) sightingsOf(id string) (sightings, error) {
 		program, _, _ := strings.Cut(record.UserAgent, " ")
 		note(&s.Agents, program)
 	}
-	return s, nil
+	return nil
 }
 
 func (c *Console) setAccessKeyStatus(v *Visit) error {

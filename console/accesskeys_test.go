@@ -163,7 +163,7 @@ func TestRotationOfAnAccessKey(t *testing.T) {
 	w.get(page).contains(t, fresh, "The new key has not been used yet")
 	look := func(want ...string) *answered {
 		t.Helper()
-		r := httptest.NewRequest(http.MethodGet, page+"/use?look=1", nil)
+		r := httptest.NewRequest(http.MethodGet, page+"/use?user=alice&look=1", nil)
 		r.Host = w.console.config.URL.Host
 		r.Header.Set("HX-Request", "true")
 		a := w.do(r)
@@ -178,7 +178,7 @@ func TestRotationOfAnAccessKey(t *testing.T) {
 	_, err = program.STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.later(time.Minute)
-	if a := look("Both keys are used", "Old key", "New key"); !strings.Contains(a.body, page+"/use?look=2") {
+	if a := look("Both keys are used", "Old key", "New key"); !strings.Contains(a.body, page+"/use?look=2&amp;user=alice") {
 		t.Errorf("it does not look again: %s", a.body)
 	}
 

@@ -344,6 +344,7 @@ func (v *Visit) keyReport(keep bool) (exposure, *respond.Report, error) {
 	if err != nil {
 		return e, nil, err
 	}
+	v.keyAPI().FindPassword(v.Request.Context(), key)
 	r := v.responder(e, key)
 	r.KeepReads = keep
 	report, err := r.Report(v.Request.Context())

@@ -28,24 +28,26 @@ type API struct {
 // last used, learns the user's name: such a key is taken to be active.
 func (a *API) Describe(ctx context.Context, id string) (*identity.KeyState, error) {
 	out, err := lanyard.Call[lanyard.DescribeAccessKeyOutput](ctx, a.Lanyard, &lanyard.DescribeAccessKeyInput{AccessKeyId: &id})
-	var key *identity.KeyState
 	switch {
 	case err == nil:
-		key = out.AccessKey
-	case denied(err):
-		last, e := a.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &id})
-		if e != nil {
-			return nil, err
-		}
-		key = &identity.KeyState{ID: id, Account: a.Account, Exists: true, Active: true, UserName: aws.ToString(last.UserName)}
-	default:
+		return out.AccessKey, nil
+	case !denied(err):
 		return nil, err
 	}
+	last, e := a.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &id})
+	if e != nil {
+		return nil, err
+	}
+	return &identity.KeyState{ID: id, Account: a.Account, Exists: true, Active: true, UserName: aws.ToString(last.UserName)}, nil
+}
+
+// FindPassword notes whether the user of a key can sign in with a password, if the caller
+// may know.
+func (a *API) FindPassword(ctx context.Context, key *identity.KeyState) {
 	if key.Exists {
 		_, err := a.IAM.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &key.UserName})
-		key.Password = err == nil // whoever may not know is not told
+		key.Password = err == nil
 	}
-	return key, nil
 }
 
 func denied(err error) bool {
