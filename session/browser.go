@@ -62,7 +62,8 @@ func earlier(a, b time.Time) time.Time {
 const cookieSecret = 32 // bytes
 
 // NewBrowser makes a browser session, and the temporary credentials in it, of which s says
-// who they are for; it sets what s and b have in common. It returns the value of the cookie,
+// who they are for; it sets what s and b have in common. Of a session that was made of another
+// one, s has its issue time, so that whatever ends older sessions ends it, too. It returns the value of the cookie,
 // which is kept nowhere else. A new session is made at every sign-in and whenever a person
 // has shown another factor: a cookie that somebody planted before is worth nothing.
 func (c *Codec) NewBrowser(tx store.Tx, s *Session, b *identity.BrowserSession, now time.Time, rand io.Reader) (cookie string, err error) {
@@ -70,7 +71,10 @@ func (c *Codec) NewBrowser(tx store.Tx, s *Session, b *identity.BrowserSession, 
 	if s.Expires.IsZero() {
 		s.Expires = now.Add(BrowserLifetime)
 	}
-	s.Console, s.Issued = true, now
+	s.Console = true
+	if s.Issued.IsZero() {
+		s.Issued = now
+	}
 	credentials, err := c.Mint(s, rand)
 	if err != nil {
 		return "", err
