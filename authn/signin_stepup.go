@@ -127,6 +127,9 @@ func (s *SignIns) renew(tx store.Tx, v Visitor, b *session.Browser, p *identity.
 	g.factorTime = now
 	sess := s.sessionOf(p, &g)
 	sess.Expires = present.Expires
+	if factor == identity.ByPassword { // whatever was shown before has not become newer
+		sess.MFATime = present.Session.MFATime
+	}
 	record := &identity.BrowserSession{
 		Created:    present.Created,
 		Factors:    g.factors,
