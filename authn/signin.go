@@ -591,6 +591,9 @@ func sweep[T any](tx store.Tx, table store.Table[T], ends func(*T) time.Time, no
 	return table.Scan(tx, "", func(key store.Key, v *T) bool {
 		if !now.Before(ends(v)) {
 			tx.Delete(key)
+			if table.Kind == store.KnownDevice || table.Kind == store.SignIn {
+				ForgetFailures(tx, PurposeDevice, key.Last())
+			}
 		}
 		return true
 	})

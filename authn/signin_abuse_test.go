@@ -4,10 +4,94 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/store"
 )
+
+// T231, T233: whether a name has an owner is not to be told by naming its account in another
+// way when it is throttled.
+func TestT233_AliasAndIDHaveOneCount(t *testing.T) {
+	for _, name := range []string{"bob", "nobody"} {
+		d := newDoor(t)
+		for range 5 {
+			d.is(d.pass(authn.Visitor{}, "acme", name, "wrong"), authn.Refused)
+		}
+		for _, spelt := range []string{string(account), " ACME", "1111-1111-1111"} {
+			if out := d.pass(authn.Visitor{}, spelt, name, "wrong"); out.Result != authn.Wait {
+				t.Errorf("%s in %s: result %d, %q", name, spelt, out.Result, out.Message)
+			}
+		}
+	}
+}
+
+// T245: a link dies when what its person signs in with changes.
+func TestT245_LinkAfterAChange(t *testing.T) {
+	d := newDoor(t)
+	d.phone("bob", "phone")
+	secret := d.link(idOf("bob"), identity.LinkRecover)
+	d.edit("bob", func(u *identity.User) { u.Login.Hash = d.hash("another long password 9!") })
+	d.is(d.follow(secret), authn.Refused)
+	d.is(d.follow(secret), authn.Refused)
+}
+
+// T234: others' guesses do not shut out who comes by a recovery link, which has guesses of
+// its own, and few.
+func TestT234_RecoveryWhileThrottled(t *testing.T) {
+	d := newDoor(t)
+	d.phone("bob", "phone")
+	d.update(func(tx store.Tx) error {
+		return identity.Throttles.Put(tx, &identity.Throttle{Failures: 100, Since: d.now, Until: d.now.Add(48 * time.Hour)}, string(authn.PurposePassword), idOf("bob"))
+	})
+	d.is(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), authn.Wait)
+	recover := func(cookie, text string) authn.Outcome {
+		out, err := d.in.RecoverPassword(t.Context(), authn.Visitor{}, cookie, text)
+		d.must(err)
+		return out
+	}
+	cookie := d.next(d.follow(d.link(idOf("bob"), identity.LinkRecover)), identity.StepRecover)
+	d.is(recover(cookie, "wrong"), authn.Refused)
+	d.next(recover(cookie, bobPassword), identity.StepEnrol)
+	d.is(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), authn.Wait)
+
+	cookie = d.next(d.follow(d.link(idOf("bob"), identity.LinkRecover)), identity.StepRecover)
+	for range 5 {
+		d.is(recover(cookie, "wrong"), authn.Refused)
+	}
+	d.is(recover(cookie, bobPassword), authn.Wait)
+	d.now = d.now.Add(time.Hour)
+	d.must(d.in.Sweep(t.Context()))
+	d.view(func(r store.Reader) error {
+		return identity.Throttles.Scan(r, "", func(key store.Key, _ *identity.Throttle) bool {
+			if key.Parts()[0] == string(authn.PurposeDevice) {
+				t.Errorf("left behind: %q", key.Parts())
+			}
+			return true
+		})
+	})
+}
+
+// T268, T273: a password that is shown again makes no second factor newer.
+func TestStepUpByPasswordKeepsTheTimeOfMFA(t *testing.T) {
+	d := newDoor(t)
+	d.phone("bob", "phone")
+	cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	d.must(err)
+	shown := d.now
+	b := d.browser(d.is(out, authn.SignedIn).Browser)
+	// The device is removed in this session, which lives on.
+	d.edit("bob", func(u *identity.User) { u.MFA = nil })
+	d.update(func(tx store.Tx) error { return b.Keep(tx) })
+	d.now = d.now.Add(30 * time.Minute)
+	out, err = d.in.StepUpByPassword(t.Context(), authn.Visitor{}, b, bobPassword)
+	d.must(err)
+	renewed := d.browser(d.is(out, authn.SignedIn).Browser)
+	if !renewed.Session.MFATime.Equal(shown) || !renewed.FactorTime.Equal(d.now) {
+		t.Errorf("MFA at %s, factor at %s; the code was shown at %s", renewed.Session.MFATime, renewed.FactorTime, shown)
+	}
+}
 
 // T293: a browser session that is made of another session is as old as that one.
 func TestT293_BrowserOfAnOlderSession(t *testing.T) {

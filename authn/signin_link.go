@@ -42,6 +42,7 @@ func MakeLink(tx store.Tx, p *identity.Person, purpose identity.LinkPurpose, by 
 		Created:  now,
 		Expires:  now.Add(LinkLifetime),
 		By:       by,
+		Stamp:    p.Stamp(),
 	}
 	return secret, link, identity.OneTimeLinks.Put(tx, link, identity.Digest(secret))
 }
@@ -78,6 +79,9 @@ func (s *SignIns) OpenLink(ctx context.Context, v Visitor, typed string) (Outcom
 		}
 		if err != nil {
 			return err
+		}
+		if !identity.SameDigest(link.Stamp, p.Stamp()) {
+			return nil
 		}
 		e, err := s.eventOf(v, p, "PasswordRecoveryRequested", now)
 		if err != nil {

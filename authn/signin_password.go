@@ -58,7 +58,14 @@ func (in *PasswordSignIn) name() name {
 	return n
 }
 
-func (n name) String() string { return n.account + "\x00" + n.user + "\x00" + n.email }
+// counted is the text by which attempts at a name are counted that nobody has: whichever name
+// of the account was typed, as for a name that somebody has.
+func (n name) counted(account arn.AccountID) string {
+	if account != "" {
+		n.account = string(account)
+	}
+	return n.account + "\x00" + n.user + "\x00" + n.email
+}
 
 // find finds who has a name. p is nil if nobody has; account is then the one in whose
 // trail the attempt belongs, if there is such.
@@ -102,7 +109,7 @@ func (n name) find(r store.Reader) (p *identity.Person, account arn.AccountID, e
 // work.
 func (s *SignIns) Password(ctx context.Context, v Visitor, in PasswordSignIn) (Outcome, error) {
 	n := in.name()
-	return s.byPassword(ctx, v, attempt{typed: n.String(), find: n.find, password: in.Password},
+	return s.byPassword(ctx, v, attempt{name: n, find: n.find, password: in.Password},
 		func(tx store.Tx, p *identity.Person, now time.Time) (Outcome, error) {
 			g := progress{destination: Destination(in.Destination)}
 			return s.advance(tx, v, p, g.with(identity.ByPassword, now), now)
@@ -122,7 +129,8 @@ func (s *SignIns) RecoverPassword(ctx context.Context, v Visitor, cookie, text s
 	if err != nil || id == "" {
 		return startAgain(), err
 	}
-	return s.byPassword(ctx, v, attempt{find: person(id), password: text},
+	// Counted for the link alone: it is there for who was shut out by others' guesses, too.
+	return s.byPassword(ctx, v, attempt{find: person(id), password: text, link: identity.Digest(cookie)},
 		func(tx store.Tx, _ *identity.Person, now time.Time) (Outcome, error) {
 			h, p, ok, err := s.open(tx, cookie, now, identity.StepRecover)
 			if err != nil || !ok || p.ID() != id {
@@ -149,14 +157,15 @@ func person(id string) func(store.Reader) (*identity.Person, arn.AccountID, erro
 
 // attempt is one at a password.
 type attempt struct {
-	typed    string // the name that was typed, in one spelling; empty if the person is known
+	name     name   // that was typed; empty if the person is known
+	link     string // digest of the sign-in by a recovery link in which it is made, or empty
 	find     func(store.Reader) (*identity.Person, arn.AccountID, error)
 	password string
 
 	// What is found of it.
 	person  *identity.Person // nil for a stranger
 	account arn.AccountID
-	device  string // digest of the known device for which the attempt is counted
+	device  string // digest of the known device, or the link, for which the attempt is counted
 	hash    string // what the password is compared with
 }
 
@@ -243,13 +252,15 @@ func (s *SignIns) mayTry(r store.Reader, v Visitor, a *attempt, now time.Time) (
 	}
 	t := identity.Throttle{}
 	if a.person == nil {
-		t = s.strangers.get(a.typed)
+		t = s.strangers.get(a.name.counted(a.account))
 	} else {
 		if login := a.person.Login(); login != nil {
 			a.hash = login.Hash
 		}
-		if a.device, err = knownDevice(r, v, a.person, now); err != nil {
-			return Outcome{}, err
+		if a.device = a.link; a.link == "" {
+			if a.device, err = knownDevice(r, v, a.person, now); err != nil {
+				return Outcome{}, err
+			}
 		}
 		purpose, who := a.countedFor()
 		counted, err := throttleOf(r, purpose, who)
@@ -314,7 +325,7 @@ func (s *SignIns) compare(ctx context.Context, v Visitor, a *attempt, now time.T
 	}
 	if a.person == nil {
 		// Counted outside of the transaction, which may run again.
-		s.strangers.count(a.typed, now)
+		s.strangers.count(a.name.counted(a.account), now)
 	}
 	if a.hash == "" {
 		turn.Pretend(a.password)

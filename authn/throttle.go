@@ -18,8 +18,9 @@ const (
 	PurposeMFA      Purpose = "mfa"
 	PurposePassword Purpose = "password"
 	PurposeRecovery Purpose = "recovery" // recovery codes
-	// PurposeDevice counts, by the digest of a known device, the passwords that were tried
-	// from it: others who throttle a name do not lock its owner out.
+	// PurposeDevice counts, by the digest of a known device or of a sign-in by a recovery
+	// link, the passwords that were tried there: others who throttle a name do not lock its
+	// owner out.
 	PurposeDevice Purpose = "device"
 	// purposeStranger is where an attempt at a name that nobody has leaves as much work as
 	// one at a name that somebody has. It counts nothing.

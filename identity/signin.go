@@ -126,7 +126,8 @@ type OneTimeLink struct {
 	Purpose  LinkPurpose   `json:"purpose"`
 	Created  time.Time     `json:"created"`
 	Expires  time.Time     `json:"expires"`
-	By       string        `json:"by"` // ARN of who made it, or the login name on the host
+	By       string        `json:"by"`    // ARN of who made it, or the login name on the host
+	Stamp    string        `json:"stamp"` // SignInStamp when it was made: a change ends it
 }
 
 // RecoveryCodes are what opens a person's account when the MFA devices are lost: each once.
