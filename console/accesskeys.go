@@ -45,10 +45,10 @@ const oldKey = 90 * day
 type AccessKeys struct {
 	Now     time.Time
 	User    string
-	Own     bool // they are those of the person who is signed in
-	Root    bool // of the root user, who can have none
+	Own     bool   // they are those of the person who is signed in
+	Never   string // why there can be none; empty for IAM users
 	Keys    []accessKey
-	Problem *Problem // instead of the list
+	Missing *part // why there is no list
 }
 
 // New is where a key is made.
@@ -92,33 +92,32 @@ func (v *Visit) accessKeys(user string) AccessKeys {
 	list := AccessKeys{Now: v.Now, User: user, Own: user == v.ownUser()}
 	keys, err := v.listKeys(user)
 	if err != nil {
-		list.Problem = v.ProblemOf(err)
+		list.Missing = v.missing(err)
 		return list
 	}
 	list.Keys = keys
 	return list
 }
 
-// ownAccessKeys are those of the person who is signed in: for the root user, why there
-// are none.
+// ownAccessKeys are those of the person who is signed in: for whoever is no IAM user, why
+// there are none.
 func (v *Visit) ownAccessKeys() AccessKeys {
 	if user := v.ownUser(); user != "" {
 		return v.accessKeys(user)
 	}
-	return AccessKeys{Now: v.Now, Own: true, Root: v.isRoot()}
+	list := AccessKeys{Now: v.Now, Own: true, Never: "Access keys belong to IAM users. You are signed in with temporary credentials of a role, and programs can have those, too."}
+	if v.Person.Browser.Session.Kind == session.Root {
+		list.Never = "The root user cannot have access keys: nothing could limit them, and they would never expire. For the tasks that only root can do, use temporary credentials (lanyard env --root on the host); for all others, create an IAM user or role and use its credentials."
+	}
+	return list
 }
 
 // ownUser is the name of the IAM user who is signed in, empty for others.
 func (v *Visit) ownUser() string {
-	if b := v.Person.Browser; b != nil && b.Session.Kind == session.User {
+	if v.Person.Browser.Session.Kind == session.User {
 		return v.Person.Name
 	}
 	return ""
-}
-
-func (v *Visit) isRoot() bool {
-	b := v.Person.Browser
-	return b != nil && b.Session.Kind == session.Root
 }
 
 // listKeys are the keys of a user, oldest first, with their last use where the person may
@@ -161,9 +160,8 @@ type makeKey struct {
 }
 
 type newKeyPage struct {
+	None *AccessKeys // instead of the form: who is signed in can have no keys
 	Form makeKey
-	Root bool
-	Keys []accessKey
 	Full *quotaFull
 }
 
@@ -188,8 +186,10 @@ func (c *Console) showNewAccessKey(v *Visit) error {
 	if user == "" {
 		user = v.ownUser()
 	}
-	page := Page{Title: "Create access key", Body: newKeyPage{Root: user == ""}}
+	page := Page{Title: "Create access key"}
 	if user == "" {
+		own := v.ownAccessKeys()
+		page.Body = newKeyPage{None: &own}
 		page.Crumbs = []Crumb{{"My security", "/security"}}
 		page.CLI = []Command{CLI("lanyard", "env", "--root")}
 		return v.Render("access-key-new", page)
@@ -197,18 +197,16 @@ func (c *Console) showNewAccessKey(v *Visit) error {
 	page.Crumbs = v.crumbsOfUser(user)
 	page.CLI = []Command{CLI("aws", "iam", "create-access-key", "--user-name", user)}
 	keys, err := v.listKeys(user)
-	if err != nil && !accessDenied(err) {
+	if err != nil && !refused(err) {
 		return err
 	}
-	body := newKeyPage{Keys: keys, Form: makeKey{User: user, Have: keyIDs(keys), Button: "Create access key"}}
+	body := newKeyPage{Form: makeKey{User: user, Have: keyIDs(keys), Button: "Create access key"}}
 	if len(keys) >= 2 {
 		body.Full = fullQuota(keys, "/access-keys/new?user="+url.QueryEscape(user))
 	}
 	page.Body = body
 	return v.Render("access-key-new", page)
 }
-
-func accessDenied(err error) bool { return strings.HasPrefix(problemOf(err).Code, "AccessDenied") }
 
 // crumbsOfUser is the way to what belongs to a user: by the person's own page if it is them.
 func (v *Visit) crumbsOfUser(user string) []Crumb {
@@ -277,7 +275,7 @@ func (c *Console) createAccessKey(v *Visit) error {
 			Why: "Since the form was opened, a key was made or deleted; perhaps by this form, sent twice. No key was made now.",
 			Do:  []Step{{"See the keys that there are now.", back}},
 		}
-	case err != nil && !accessDenied(err):
+	case err != nil && !refused(err):
 		return err
 	}
 	out, err := api.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: &user})
@@ -431,7 +429,7 @@ type useRow struct {
 	Key     accessKey
 	Role    string // "Old key"
 	Seen    sightings
-	Problem *Problem // the trail is not for this person
+	Missing *part // the trail is not for this person
 }
 
 // sightings is what the newest records of the trail tell of a key.
@@ -509,7 +507,7 @@ func (v *Visit) useRow(k accessKey, role string, off bool) useRow {
 		row.Seen.Refused, row.Seen.RefusedLast, row.Seen.RefusedFrom = refused.Refused, refused.RefusedLast, refused.RefusedFrom
 	}
 	if err != nil {
-		row.Problem = v.ProblemOf(err)
+		row.Missing = v.missing(err)
 	}
 	return row
 }

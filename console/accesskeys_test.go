@@ -119,8 +119,9 @@ func (w *world) nowhere(secret string, pages ...string) {
 	}
 }
 
-// A person rotates their own key, and each page tells how far it has come.
-func TestRotationOfAnAccessKey(t *testing.T) {
+// A person rotates their own key, and each page tells how far it has come. T251, T369: the
+// secret is in one answer, which no browser keeps, and nowhere else.
+func TestT369_RotationOfAnAccessKey(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("alice", selfManaged)
 
@@ -285,7 +286,7 @@ func TestAccessKeysWithFewRights(t *testing.T) {
 	w.signIn("bob", selfManaged)
 	id, _ := w.post("/access-keys", w.get("/access-keys/new").fieldsOf(t, "/access-keys")).made(t)
 	w.signIn("carol", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ListAccessKeys","Resource":"*"}]}`)
-	w.get("/access-keys/"+id).contains(t, "you lack iam:GetAccessKeyLastUsed", "you lack cloudtrail:LookupEvents")
+	w.get("/access-keys/"+id).contains(t, "you lack iam:GetAccessKeyLastUsed", "it takes cloudtrail:LookupEvents")
 	for _, a := range []*answered{
 		w.post("/access-keys", url.Values{"user": {"bob"}, "have": {id}}),
 		w.post("/access-keys/"+id+"/status", url.Values{"user": {"bob"}, "status": {"Inactive"}}),
@@ -296,6 +297,7 @@ func TestAccessKeysWithFewRights(t *testing.T) {
 		}
 		a.contains(t, "You do not have permission", "is not authorized to perform")
 	}
+	w.get("/users/bob?tab=credentials")
 	w.signIn("dave", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}`)
 	for _, path := range []string{"/access-keys/" + id, "/access-keys/new?user=bob", "/exposed-key?id=" + id} {
 		a := w.get(path)
@@ -308,4 +310,23 @@ func TestAccessKeysWithFewRights(t *testing.T) {
 			t.Errorf("%s: %d", path, a.StatusCode)
 		}
 	}
+}
+
+// The list of keys is a part of the page of their user, empty, full or refused.
+func TestAccessKeysOfAUser(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("bob", selfManaged)
+	w.signIn("admin", allowAll)
+	page := "/users/bob?tab=credentials"
+	w.get(page).contains(t, "bob has no access keys, and may not need one", "Which credential should I use?")
+	id, _ := w.post("/access-keys", w.get("/access-keys/new?user=bob").fieldsOf(t, "/access-keys")).made(t)
+	w.later(91 * day)
+	w.signIn("admin", allowAll)
+	a := w.get(page)
+	a.contains(t, id, "Active", "91 days", "Never", "Rotate", "This key leaked", "Create access key")
+	if !strings.Contains(a.body, `href="/exposed-key?id=`+id+`"`) || !strings.Contains(a.body, `href="/access-keys/`+id+`"`) {
+		t.Error("the keys lead nowhere")
+	}
+	w.signIn("guest", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:GetUser","Resource":"*"}]}`)
+	w.get(page).contains(t, "it takes iam:ListAccessKeys")
 }

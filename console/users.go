@@ -356,8 +356,7 @@ type userPage struct {
 	Password Confirm
 	NoLogin  Confirm
 	Devices  []deviceRow
-	Keys     []userKeyRow
-	NewKey   string
+	Keys     AccessKeys
 
 	// tags
 	Tags []Field
@@ -383,14 +382,6 @@ type deviceRow struct {
 	Kind, Serial string
 	Enabled      time.Time
 	Remove       Confirm
-}
-
-type userKeyRow struct {
-	ID, Path string
-	Status   State
-	Made     time.Time
-	Used     time.Time
-	Where    string
 }
 
 type serviceRow struct {
@@ -474,6 +465,14 @@ type part struct {
 	Problem *Problem
 }
 
+// missing says why a part of a page is not there.
+func (v *Visit) missing(err error) *part {
+	if denied := v.deniedOf(err); denied != nil {
+		return &part{Denied: denied}
+	}
+	return &part{Problem: v.ProblemOf(err)}
+}
+
 // parts collects which parts of a page could not be had. It is safe for concurrent use.
 type parts struct {
 	v     *Visit
@@ -485,10 +484,7 @@ func (p *parts) note(name string, err error) {
 	if err == nil {
 		return
 	}
-	why := &part{Denied: p.v.deniedOf(err)}
-	if why.Denied == nil {
-		why.Problem = p.v.ProblemOf(err)
-	}
+	why := p.v.missing(err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.found[name] == nil {
@@ -644,23 +640,7 @@ func (c *Console) userCredentials(ctx context.Context, v *Visit, u *types.User, 
 			row.Remove = Confirm{ID: fmt.Sprintf("device-%d", i), Open: "Remove", Title: "Remove this MFA device?", Text: "The user signs in without it from then on. All their sessions in the console end.", Action: body.Path + "/mfa/remove", Hidden: []Option{{Value: "serial", Text: row.Serial}}, Button: "Remove device", Danger: true}
 			body.Devices = append(body.Devices, row)
 		}
-	}, func() {
-		out, err := api.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: name})
-		if missing.note("keys", err); err != nil {
-			return
-		}
-		for _, k := range out.AccessKeyMetadata {
-			row := userKeyRow{ID: aws.ToString(k.AccessKeyId), Made: aws.ToTime(k.CreateDate), Status: State{Good, "Active"}}
-			row.Path = "/access-keys/" + row.ID
-			if k.Status != types.StatusTypeActive {
-				row.Status = State{Neutral, "Inactive"}
-			}
-			if used, err := api.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: k.AccessKeyId}); err == nil && used.AccessKeyLastUsed != nil {
-				row.Used, row.Where = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate), aws.ToString(used.AccessKeyLastUsed.ServiceName)
-			}
-			body.Keys = append(body.Keys, row)
-		}
-	})
+	}, func() { body.Keys = v.accessKeys(*name) })
 	body.Password = Confirm{ID: "password", Open: "Make a console password", Title: "Make a console password?", Text: "It is shown once. The user has to choose their own at the first sign-in.", Action: body.Path + "/password", Button: "Make a password"}
 	if body.HasLogin {
 		body.Password.Open, body.Password.Title, body.Password.Button = "Reset the password", "Reset the password?", "Reset the password"
