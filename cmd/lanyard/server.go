@@ -227,6 +227,9 @@ func announce(w io.Writer, s *server.Server, c server.Config) {
 	}
 	fmt.Fprintf(w, "Lanyard %s  %s\n\n", c.Version, mode)
 	fmt.Fprintf(w, "  Endpoint    %s\n", s.URL())
+	if url := s.ConsoleURL(); url != nil {
+		fmt.Fprintf(w, "  Console     %s\n", url)
+	}
 	for i, a := range s.Accounts() {
 		label := "  Account     "
 		if i > 0 {
