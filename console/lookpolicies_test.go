@@ -6,6 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
 	"github.com/lanyard-iam/lanyard/test/browser"
 )
 
@@ -31,6 +35,14 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 	arn := w.makePolicy("Deployers", allowOne)
 	w.makePolicy("Readers-of-everything-in-the-archive-of-last-year", nothing)
 	w.post(managedPath(arn)+"/versions", url.Values{"document": {pretty(nothing)}, "default": {"on"}})
+	w.signIn("alice", everything)
+	w.makeRole("deploy-production")
+	_, err := w.api().IAM.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: aws.String("deploy-production"), PolicyArn: &arn})
+	w.must(err)
+	w.post("/roles/deploy-production/inline", url.Values{"inline": {"mine"}, "document": {nothing}})
+	w.post("/roles", url.Values{"by": {"service"}, "service": {"ec2.amazonaws.com"}, "name": {"web"}})
+	_, err = w.api().STS.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/deploy-production"), RoleSessionName: aws.String("ci")})
+	w.must(err)
 	base := w.serve(b)
 
 	b.Open(base + "/policies/new")
@@ -40,6 +52,7 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 	for name, path := range map[string]string{
 		"policies": "/policies", "policies-aws": "/policies?scope=aws&filter=iam",
 		"policy": managedPath(arn), "policy-versions": managedPath(arn) + "?tab=versions", "policy-attachments": managedPath(arn) + "?tab=attachments", "policy-edit": managedPath(arn) + "?tab=edit",
+		"roles": "/roles", "role": "/roles/deploy-production", "role-trust": "/roles/deploy-production?tab=trust", "role-sessions": "/roles/deploy-production?tab=sessions", "role-inline": "/roles/deploy-production?tab=inline&policy=mine", "role-new": "/roles/new?by=account", "role-new-json": "/roles/new?by=json",
 		"policy-aws": managedPath("arn:aws:iam::aws:policy/IAMFullAccess"),
 	} {
 		b.Open(base + path)

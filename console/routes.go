@@ -43,6 +43,7 @@ func (c *Console) routes() []Route {
 		c.findingRoutes(),
 		c.groupRoutes(),
 		c.policyRoutes(),
+		c.roleRoutes(),
 		c.signInRoutes(),
 		c.systemRoutes(),
 		c.userRoutes(),
