@@ -216,6 +216,13 @@ func (c *Console) mount(routes []Route) error {
 
 // ServeHTTP answers one request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Of whatever is answered: a page says more.
+	secureHeaders(w.Header(), "", false, c.config.URL.Scheme == "https")
+	if loopback(c.config.URL.Hostname()) && !loopback(hostname(r.Host)) {
+		// A page of another site has pointed its name at this machine.
+		c.serve(w, r, Route{Access: Anyone, Handle: func(*Visit) error { return errWrongHost }})
+		return
+	}
 	if to := c.properHost(r); to != "" {
 		http.Redirect(w, r, to, http.StatusPermanentRedirect)
 		return

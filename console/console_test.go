@@ -108,7 +108,7 @@ func TestHeaders_T242_T251_T252(t *testing.T) {
 		Route{Pattern: "GET /consent", Loopback: true, Handle: func(v *Visit) error { return v.Render("parts", Page{Title: "x"}) }},
 	)...)
 	nonces := map[string]bool{}
-	for _, path := range []string{"/gallery", "/card", "/nowhere", "/users", "/json", "/file", "/part", "/consent"} {
+	for _, path := range []string{"/gallery", "/card", "/nowhere", "/users", "/json", "/file", "/part", "/consent", "/x/../users"} {
 		a := x.get(path)
 		for name, want := range map[string]string{
 			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin", "Referrer-Policy": "no-referrer",
@@ -230,12 +230,21 @@ func TestT244_PoisonedHost(t *testing.T) {
 	x.console.config.URL = &url.URL{Scheme: "http", Host: "localhost:4747"}
 	for host, want := range map[string]string{
 		"127.0.0.1:4747": "http://localhost:4747/users?a=%2F", "[::1]:4747": "http://localhost:4747/users?a=%2F",
-		"localhost:4747": "/users/localhost:4747", "LOCALHOST:4747": "/users/localhost:4747", "evil.example": "/users/localhost:4747",
+		"localhost:4747": "/users/localhost:4747", "LOCALHOST:4747": "/users/localhost:4747",
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/users?a=%2F", nil)
 		r.Host = host
 		if got := x.do(r).Header.Get("Location"); got != want {
 			t.Errorf("%s leads to %q", host, got)
+		}
+	}
+	// A page whose name was made to mean this machine is told nothing.
+	for _, host := range []string{"evil.example", "evil.example:4747", "localhost.evil.example", "192.0.2.1:4747"} {
+		r := httptest.NewRequest(http.MethodPost, "/users", nil)
+		r.Host = host
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		if a := x.do(r); a.StatusCode != http.StatusMisdirectedRequest || a.Header.Get("Location") != "" {
+			t.Errorf("%s is answered %d", host, a.StatusCode)
 		}
 	}
 }

@@ -47,6 +47,11 @@ var (
 		Why: "The address exists, but does not take this kind of request.",
 		Do:  []Step{{"Go to the start page.", "/"}},
 	}
+	errWrongHost = &Problem{
+		Status: http.StatusMisdirectedRequest, Title: "The console has another name",
+		Why: "This server is reached on this machine only, and by the name localhost. Whoever gave it another name may want to look like it.",
+		Do:  []Step{{Text: "Open the address that the server printed at its start. If people are to reach it by this name, start it with --url."}},
+	}
 	errForeign = &Problem{
 		Status: http.StatusForbidden, Title: "The request came from another site",
 		Why: "Another web site, or a page at another address of this server, sent this form. Nothing was changed.",

@@ -104,6 +104,11 @@ func (v *Visit) follow(out authn.Outcome, err error, again func(message string) 
 		v.keep(signInCookie, out.SignIn, signInLifetime)
 		return v.Redirect(pageOf(out.Pending))
 	case authn.SignedIn:
+		if v.Person != nil && v.Person.Browser != nil { // whose cookie is replaced
+			if err := v.console.config.SignIns.SignOut(v.Request.Context(), v.Person.Browser); err != nil {
+				return err
+			}
+		}
 		v.keep(signInCookie, "", 0)
 		v.keep(SessionCookie, out.Browser, 0)
 		if out.Devices != "" {

@@ -138,6 +138,11 @@ func TestT240_Cookies(t *testing.T) {
 	if w.cookies[SessionCookie].Value == planted {
 		t.Error("T239: the planted session goes on")
 	}
+	old := httptest.NewRequest(http.MethodGet, "/", nil)
+	old.AddCookie(&http.Cookie{Name: SessionCookie, Value: planted})
+	if p, err := w.console.config.Person(old); p != nil || err != nil {
+		t.Errorf("T239: the session that was replaced still opens: %v", err)
+	}
 	for _, cookie := range a.Cookies() {
 		if !strings.HasPrefix(cookie.Name, "__Host-") || !cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Domain != "" || cookie.Path != "/" {
 			t.Errorf("T240: %s", cookie.Raw)

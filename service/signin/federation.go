@@ -236,6 +236,14 @@ type Federation struct {
 func (f *Federation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		// Whoever looks whether the address is there must not use a token up.
+		w.Header().Set("Allow", "GET, POST")
+		f.refuse(w, r, http.StatusMethodNotAllowed, "Use GET or POST.")
+		return
+	}
 	asked, ok := asGET(w, r)
 	if !ok {
 		f.refuse(w, r, http.StatusBadRequest, "Give the parameters in the query string or in a form, not in both.")
@@ -301,7 +309,6 @@ func (f *Federation) refuse(w http.ResponseWriter, r *http.Request, status int, 
 		f.Refused(w, r, status, message)
 		return
 	}
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	http.Error(w, message, status)
 }
 

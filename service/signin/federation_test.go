@@ -89,6 +89,21 @@ func (w *world) login(token string, more ...string) (*http.Response, *session.Br
 	return answer, nil
 }
 
+// Who only looks whether the address is there uses nothing up.
+func TestFederationMethods(t *testing.T) {
+	w := newWorld(t)
+	token := w.signinToken(w.role(nil))
+	for _, method := range []string{"HEAD", "OPTIONS", "PUT", "DELETE"} {
+		answer, _ := w.federate(method, "Action", "login", "SigninToken", token, "Destination", "/")
+		if answer.StatusCode != http.StatusMethodNotAllowed || len(answer.Cookies()) > 0 || !strings.Contains(answer.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s: %s, %v", method, answer.Status, answer.Header)
+		}
+	}
+	if _, b := w.login(token, "Destination", "/"); b == nil {
+		t.Error("the token is used up")
+	}
+}
+
 // The steps of AWS's guide: a broker's role session becomes a session of the console.
 func TestFederatedConsole(t *testing.T) {
 	w := newWorld(t)
