@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/lanyard-iam/lanyard/service/lanyard"
+	"github.com/lanyard-iam/lanyard/service/signin"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/sigv4"
 )
@@ -28,6 +29,7 @@ type API struct {
 	STS        *sts.Client
 	CloudTrail *cloudtrail.Client
 	Lanyard    *lanyard.Client
+	Login      *signin.Client
 }
 
 // inProcess is the host in the URLs of requests that do not leave the process.
@@ -37,18 +39,20 @@ const inProcess = "http://console.lanyard.internal"
 func newAPI(aws http.Handler, region string, credentials session.Credentials, r *http.Request) *API {
 	client := &http.Client{Transport: &transport{aws: aws, addr: r.RemoteAddr, agent: r.UserAgent(), tls: r.TLS}}
 	config := config(client, region, credentials)
+	own := sigv4.Credentials{
+		AccessKeyID:     credentials.AccessKeyID,
+		SecretAccessKey: credentials.SecretAccessKey,
+		SessionToken:    credentials.SessionToken,
+	}
 	return &API{
 		IAM:        iam.NewFromConfig(config),
 		STS:        sts.NewFromConfig(config),
 		CloudTrail: cloudtrail.NewFromConfig(config),
 		Lanyard: &lanyard.Client{
 			URL: inProcess, Region: region, HTTP: client, Now: time.Now, // as the SDK
-			Credentials: sigv4.Credentials{
-				AccessKeyID:     credentials.AccessKeyID,
-				SecretAccessKey: credentials.SecretAccessKey,
-				SessionToken:    credentials.SessionToken,
-			},
+			Credentials: own,
 		},
+		Login: &signin.Client{URL: inProcess, Region: region, HTTP: client, Now: time.Now, Credentials: own},
 	}
 }
 

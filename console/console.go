@@ -81,6 +81,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/service/signin"
 	"github.com/lanyard-iam/lanyard/session"
 )
 
@@ -98,8 +99,10 @@ type Config struct {
 	Health  func(context.Context) []Check
 	// SignIns judges who wants in.
 	SignIns *authn.SignIns
-	Log     *slog.Logger
-	Clock   func() time.Time
+	// Login reads what `aws login` asks for.
+	Login *signin.Service
+	Log   *slog.Logger
+	Clock func() time.Time
 	// Rand makes nonces and request ids; nil is crypto/rand.
 	Rand io.Reader
 }

@@ -38,6 +38,7 @@ func (c *Console) routes() []Route {
 		},
 		// A line for each area, in the order of the alphabet; the routes are in its file.
 		c.accessKeyRoutes(),
+		c.authorizeRoutes(),
 		c.eventRoutes(),
 		c.exposedKeyRoutes(),
 		c.findingRoutes(),
@@ -45,6 +46,7 @@ func (c *Console) routes() []Route {
 		c.policyRoutes(),
 		c.roleRoutes(),
 		c.signInRoutes(),
+		c.signOutRoutes(),
 		c.systemRoutes(),
 		c.userRoutes(),
 		c.whyRoutes(),

@@ -171,7 +171,11 @@ func (c *Console) showSignIn(v *Visit) error {
 
 func (c *Console) signInForm(v *Visit, root bool, account, name, to, problem string) error {
 	tab := func(as string) string {
-		return "/signin?" + url.Values{"as": {as}, "return": {to}}.Encode()
+		q := url.Values{"as": {as}, "return": {to}}
+		if v.Person != nil {
+			q.Set("switch", "1") // else it would lead back at once
+		}
+		return "/signin?" + q.Encode()
 	}
 	body := signInPage{
 		Root: root, Error: problem, Return: to, Passkey: c.config.passkeys(),
@@ -627,6 +631,11 @@ func (c *Console) signOut(v *Visit) error {
 	}
 	v.keep(SessionCookie, "", 0)
 	v.keep(signInCookie, "", 0)
+	if v.Person != nil && v.Person.Browser != nil {
+		if answered, err := v.signedOutOf(v.Person.Browser.Issuer); answered || err != nil {
+			return err
+		}
+	}
 	v.Flash(Good, "You are signed out.")
 	return v.Redirect("/signin")
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/lanyard-iam/lanyard/service/cloudtrail"
 	iamservice "github.com/lanyard-iam/lanyard/service/iam"
 	"github.com/lanyard-iam/lanyard/service/lanyard"
+	"github.com/lanyard-iam/lanyard/service/signin"
 	stsservice "github.com/lanyard-iam/lanyard/service/sts"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/sigv4"
@@ -97,19 +98,25 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	t.Cleanup(func() { _ = w.trail.Close(context.Background()) })
 	messages := &authz.Messages{Ring: w.ring}
+	authenticator := &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: w.sessions, Ring: w.ring, RoleByID: authorizer.RoleByID}
+	login := signin.New(signin.Config{
+		Sessions: w.sessions, Again: authenticator.Again, Key: key("identity tokens"),
+		Origins: func() []string { return []string{"https://id.example.com"} },
+	})
 	services, err := endpoint.NewServices([]service.Set{
 		people.Operations(),
 		stsservice.New(stsservice.Config{
 			Sessions: w.sessions, MFA: &authn.MFA{Ring: w.ring}, Trust: authorizer.TrustPolicy, Decode: messages.Open, Managed: managed,
 		}).Operations(),
 		cloudtrail.New(w.trail).Operations(),
-		lanyard.New(lanyard.Config{Trail: w.trail, CredentialReport: people.WriteCredentialReport}).Operations(),
+		lanyard.New(lanyard.Config{Sessions: w.sessions, Trail: w.trail, CredentialReport: people.WriteCredentialReport}).Operations(),
+		login.Operations(),
 	}, constraints)
 	w.must(err)
 	log := slog.New(slog.NewTextHandler(&x.log, nil))
 	w.aws = &endpoint.Handler{
 		Store: w.store, Messages: messages, Trail: w.trail, Redact: redact, Services: services, Log: log,
-		Authn:     &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: w.sessions, Ring: w.ring, RoleByID: authorizer.RoleByID},
+		Authn:     authenticator,
 		Authz:     authorizer,
 		Used:      w.used,
 		Strangers: endpoint.NewStrangers(log, func(endpoint.Reason) {}),
@@ -125,7 +132,7 @@ func newWorld(t *testing.T) *world {
 	})
 	x.console, err = New(Config{
 		URL: &url.URL{Scheme: "https", Host: "id.example.com"}, Region: region,
-		Person: gate.Person, SignIns: w.signIns, Log: log, Clock: clock,
+		Person: gate.Person, SignIns: w.signIns, Login: login, Log: log, Clock: clock,
 	})
 	w.must(err)
 	return w

@@ -86,6 +86,7 @@ type Server struct {
 	actions  map[string][]string // the operations of each service
 	aws      *endpoint.Handler
 	console  *console.Console // nil where there is none
+	login    *signin.Service  // aws login and federation
 
 	listener net.Listener
 	admin    net.Listener
@@ -226,6 +227,12 @@ func (s *Server) wire() error {
 		return err
 	}
 	s.usage = newUsage(s.store, s.log)
+	s.login = signin.New(signin.Config{
+		Sessions: s.sessions,
+		Again:    s.authenticator().Again,
+		Origins:  s.origins,
+		Key:      s.key("identity tokens"),
+	})
 	sets := s.sets()
 	s.actions = make(map[string][]string)
 	for _, set := range sets {
@@ -257,12 +264,7 @@ func (s *Server) sets() []service.Set {
 			Managed:  s.managed,
 		}).Operations(),
 		cloudtrail.New(s.trail).Operations(),
-		signin.New(signin.Config{
-			Sessions: s.sessions,
-			Again:    s.authenticator().Again,
-			Origins:  s.origins,
-			Key:      s.key("identity tokens"),
-		}).Operations(),
+		s.login.Operations(),
 		lanyard.New(lanyard.Config{Sessions: s.sessions, ConsoleURL: s.consoleAddress, Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport}).Operations(),
 	}
 }
@@ -329,6 +331,7 @@ func (s *Server) openConsole() error {
 		Region:  s.config.Region,
 		Person:  gate.Person,
 		SignIns: s.signIns,
+		Login:   s.login,
 		Version: s.config.Version,
 		Health:  s.health,
 		Log:     s.log,
@@ -351,13 +354,22 @@ func (s *Server) forConsole(r *http.Request) bool {
 	return s.console.Owns(r)
 }
 
+// federation is where identity brokers send browsers.
+func (s *Server) federation() *signin.Federation {
+	f := &signin.Federation{API: s.aws, Public: s.ConsoleURL}
+	if s.console != nil {
+		f.Refused = s.console.Refused
+	}
+	return f
+}
+
 func (s *Server) handler() http.Handler {
 	routes := map[string]http.HandlerFunc{
 		"/livez":   s.serveLive,
 		"/readyz":  s.serveReady,
 		"/version": s.serveVersion,
 
-		signin.FederationPath: (&signin.Federation{API: s.aws, Public: s.ConsoleURL}).ServeHTTP,
+		signin.FederationPath: s.federation().ServeHTTP,
 	}
 	if s.config.Dev {
 		routes["/_lanyard/clock"] = devOnly(s.serveClock)

@@ -60,7 +60,7 @@ func (c *Client) Authorize(ctx context.Context, request *AuthorizeRequest) (*Aut
 		out := new(AuthorizeOAuth2AccessOutput)
 		return out, json.Unmarshal(read, out)
 	}
-	refused := &Failure{RequestID: answer.Header.Get(protocol.HeaderRequestID)}
+	refused := &Failure{RequestID: answer.Header.Get(protocol.HeaderRequestID), Status: answer.StatusCode}
 	refused.Code, refused.Fault = answer.Header.Get(protocol.HeaderErrorType), smithy.FaultClient
 	if answer.StatusCode >= 500 {
 		refused.Fault = smithy.FaultServer
@@ -76,7 +76,12 @@ type Failure struct {
 	smithy.GenericAPIError
 	// RequestID finds the request in the trail.
 	RequestID string
+	// Status is that of HTTP.
+	Status int
 }
+
+// HTTPStatusCode is Status, as the SDK's errors tell it.
+func (f *Failure) HTTPStatusCode() int { return f.Status }
 
 // ServiceRequestID is the request's id, as the SDK's errors tell it.
 func (f *Failure) ServiceRequestID() string { return f.RequestID }
