@@ -489,7 +489,7 @@ func (v *Visit) useOf(r rotation, looks int) useTable {
 	return t
 }
 
-// useRow looks for a key on the trail around its last use, and in the last hour for who
+// useRow looks for a key on the trail around its last use, and in the last minutes for who
 // still asks for one that is off. The trail has no index of keys: the whole of it is read
 // for a report and not for a page.
 func (v *Visit) useRow(k accessKey, role string, off bool) useRow {
@@ -513,8 +513,8 @@ func (v *Visit) useRow(k accessKey, role string, off bool) useRow {
 }
 
 const (
-	around  = 10 * time.Minute // a last use is noted to the minute
-	watched = time.Hour
+	around  = 2 * time.Minute // a last use is noted to the minute
+	watched = 15 * time.Minute
 )
 
 // quiet is how long an old key has to be unused until nobody seems to have it any more.
@@ -526,10 +526,10 @@ func (r *rotation) verdict(seen sightings) Alert {
 	switch {
 	case r.Stage == 3 && seen.Refused > 0:
 		return Alert{Kind: Warning, Title: "Something still has the old key",
-			Text: fmt.Sprintf("%s in its name in the last hour, the last %s from %s. Give the new key to what runs there, or reactivate the old one until you have found it.",
+			Text: fmt.Sprintf("%s in its name in the last 15 minutes, the last %s from %s. Give the new key to what runs there, or reactivate the old one until you have found it.",
 				count(seen.Refused, "refused call"), ago(r.Now, seen.RefusedLast), seen.RefusedFrom)}
 	case r.Stage == 3:
-		return Alert{Kind: Good, Title: "Nobody asks for the old key", Text: "No call in its name was refused in the last hour. Give it a day or a week, then delete it; until then it can be reactivated."}
+		return Alert{Kind: Good, Title: "Nobody asks for the old key", Text: "No call in its name was refused in the last 15 minutes. Give it a day or a week, then delete it; until then it can be reactivated."}
 	case r.Stage != 2:
 		return Alert{}
 	case !r.New.Use.Known || !old.Use.Known:
