@@ -33,6 +33,7 @@ type options struct {
 	duration    time.Duration
 	stores      []string
 	operations  *regexp.Regexp
+	only        string
 }
 
 func main() {
@@ -46,6 +47,7 @@ func main() {
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "length of a run")
 	flag.StringVar(&store, "store", "", "sqlite, memory, or empty for both")
 	operations := flag.String("operations", "", "measure only operations that match this `regexp`")
+	flag.StringVar(&o.only, "only", "", "one `table` alone: start, operations, pages or signins")
 	flag.Parse()
 	if flag.NArg() > 0 || o.connections < 1 || o.runs < 1 || o.duration <= 0 {
 		flag.Usage()
@@ -88,19 +90,31 @@ func run(ctx context.Context, o options) (err error) {
 
 	fmt.Printf("%d connections, %d runs of %v each (medians), %s/%s, %d CPUs, %s\n\n",
 		o.connections, o.runs, o.duration, runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
-	fmt.Println("| store | start to ready | idle memory | binary |\n|---|---:|---:|---:|")
-	for _, store := range o.stores {
-		f, err := measureStart(ctx, o, store, dir)
-		if err != nil {
+	for _, table := range []struct {
+		name, head string
+		measure    func(ctx context.Context, o options, store, dir string) error
+	}{
+		{"start", "| store | start to ready | idle memory | binary |\n|---|---:|---:|---:|", func(ctx context.Context, o options, store, dir string) error {
+			f, err := measureStart(ctx, o, store, dir)
+			if err == nil {
+				fmt.Printf("| %s | %.0f ms | %.1f MB | %.1f MB |\n", store, f.ready.Seconds()*1000, f.memory/1e6, float64(size.Size())/1e6)
+			}
 			return err
+		}},
+		{"operations", "| store | operation | requests/s | p50 | p99 | server CPU per request |\n|---|---|---:|---:|---:|---:|", measureLoad},
+		{"pages", "| store | page | p50 | p95 | server CPU | size |\n|---|---|---:|---:|---:|---:|", measurePages},
+		{"signins", "| store | p99 of GetCallerIdentity, quiet | with 500 signing in | times | most memory | passwords compared | asked to come back |\n|---|---:|---:|---:|---:|---:|---:|", measureSignIns},
+	} {
+		if o.only != "" && o.only != table.name {
+			continue
 		}
-		fmt.Printf("| %s | %.0f ms | %.1f MB | %.1f MB |\n", store, f.ready.Seconds()*1000, f.memory/1e6, float64(size.Size())/1e6)
-	}
-	fmt.Println("\n| store | operation | requests/s | p50 | p99 | server CPU per request |\n|---|---|---:|---:|---:|---:|")
-	for _, store := range o.stores {
-		if err := measureLoad(ctx, o, store, dir); err != nil {
-			return fmt.Errorf("%s: %w", store, err)
+		fmt.Println(table.head)
+		for _, store := range o.stores {
+			if err := table.measure(ctx, o, store, dir); err != nil {
+				return fmt.Errorf("%s, %s: %w", table.name, store, err)
+			}
 		}
+		fmt.Println()
 	}
 	return nil
 }

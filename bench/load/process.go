@@ -45,7 +45,8 @@ type server struct {
 }
 
 // start runs a server on a free port, its files in dir, and waits until it is ready.
-func start(ctx context.Context, binary, store, dir string) (*server, error) {
+// Quotas are as its flag --quota has them.
+func start(ctx context.Context, binary, store, dir string, quotas ...string) (*server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -54,7 +55,10 @@ func start(ctx context.Context, binary, store, dir string) (*server, error) {
 		return nil, err
 	}
 	s := &server{address: address, binary: binary, socket: filepath.Join(dir, "s"), stderr: new(bytes.Buffer), exited: make(chan error, 1)}
-	args := []string{"server", "--listen", address, "--socket", s.socket, "--log-level", "warn"}
+	args := []string{"server", "--listen", address, "--socket", s.socket, "--log-level", "error"}
+	for _, quota := range quotas {
+		args = append(args, "--quota", quota)
+	}
 	switch store {
 	case memory:
 		args = append(args, "--dev", "--account", account)
