@@ -74,6 +74,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -154,6 +155,9 @@ type Console struct {
 	guard  http.Handler // refuses what other sites send, then serves
 
 	surveys *surveys
+	// rendering has a token for each page that is being written. That takes a core for
+	// its time; a crowd of visitors would else delay every request of the API.
+	rendering chan struct{}
 }
 
 // New makes a console. Its templates are parsed here, so that a broken one stops
@@ -170,7 +174,7 @@ func newConsole(config Config) (*Console, error) {
 	if config.Rand == nil {
 		config.Rand = rand.Reader
 	}
-	c := &Console{config: config, mux: http.NewServeMux()}
+	c := &Console{config: config, mux: http.NewServeMux(), rendering: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 	c.surveys = newSurveys(config.Clock, config.Region, func(err error) { config.Log.Error("read an account for a page", "error", err) })
 	var err error
 	if c.assets, err = loadAssets(); err != nil {

@@ -117,7 +117,7 @@ func (v *Visit) write(status int, page, name string, data any) error {
 		return fmt.Errorf("there is no page %q", page)
 	}
 	var b bytes.Buffer
-	if err := set.ExecuteTemplate(&b, name, data); err != nil {
+	if err := v.console.render(&b, set, name, data); err != nil {
 		return fmt.Errorf("write the page %s: %w", page, err)
 	}
 	var random [16]byte
@@ -134,6 +134,13 @@ func (v *Visit) write(status int, page, name string, data any) error {
 	}
 	_, err := v.w.Write(bytes.ReplaceAll(b.Bytes(), v.console.views.nonce, []byte(nonce)))
 	return err
+}
+
+// render executes a template in its turn.
+func (c *Console) render(b *bytes.Buffer, set *template.Template, name string, data any) error {
+	c.rendering <- struct{}{}
+	defer func() { <-c.rendering }() // also if a method of data panics
+	return set.ExecuteTemplate(b, name, data)
 }
 
 // secure sets the headers of everything that is not an asset. Without a nonce no

@@ -81,7 +81,7 @@ func (s *server) visit(ctx context.Context, o options, v *visitor, store string,
 				return err
 			}
 			if p.status != http.StatusOK {
-				return fmt.Errorf("GET %s: status %d, to %s: %s", path, p.status, p.location, p.body)
+				return fmt.Errorf("GET %s: status %d, to %q: %.400s", path, p.status, p.location, p.body)
 			}
 			took, size = append(took, p.took), len(p.body)
 			for _, link := range links.FindAllSubmatch(p.body, -1) {

@@ -69,6 +69,9 @@ func (v *visitor) do(ctx context.Context, method, path string, form url.Values) 
 		r.Header.Set("Origin", v.site)
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
+	if strings.HasSuffix(path, "/use") {
+		r.Header.Set("HX-Request", "true") // a part of a page, which htmx asks for
+	}
 	// The cookies are for https or localhost, which a jar of net/http does not know.
 	for name, value := range v.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
