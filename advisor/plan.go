@@ -34,6 +34,8 @@ type Plan struct {
 	Suppressed      []Finding            `json:"suppressed"`
 	Recommendations []PlanRecommendation `json:"recommendations"`
 	Notes           []string             `json:"notes,omitempty"`
+	// Comments are what somebody wrote to a section, by its id.
+	Comments map[string]string `json:"comments,omitempty"`
 }
 
 // PlannedRoot is the root user.

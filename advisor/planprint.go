@@ -271,6 +271,9 @@ func (p *Plan) WriteMarkdown(out io.Writer) error {
 	fmt.Fprintf(w, "# Access plan of account %s\n\nAs of %s; %s.\n", p.Account, p.At.Format(time.RFC3339), p.reviewLine())
 	for _, s := range p.Sections() {
 		fmt.Fprintf(w, "\n## %s\n\n%s\n\n", s.Title, plain(s.Text))
+		if comment := p.Comments[s.ID]; comment != "" {
+			fmt.Fprintf(w, "Note: %s\n\n", plain(comment))
+		}
 		if len(s.Rows) == 0 {
 			fmt.Fprintf(w, "%s\n", plain(s.Empty))
 			continue

@@ -95,6 +95,8 @@ type Config struct {
 	Region string
 	// Person says who is signed in. No person and no error is nobody.
 	Person func(*http.Request) (*Person, error)
+	// Offers tells whether this version has an operation, such as sts:AssumeRole.
+	Offers func(operation string) bool
 	// Version is the server's, Health the state of its parts.
 	Version string
 	Health  func(context.Context) []Check

@@ -85,7 +85,7 @@ type shownFinding struct {
 // look or nobody has yet.
 func (v *Visit) report() (*view, lookLine, *Denied, error) {
 	line := lookLine{Path: v.Request.URL.RequestURI()}
-	seen, err := v.survey(surveyKey{})
+	seen, err := v.review()
 	switch {
 	case errors.Is(err, errLooking):
 		line.Refreshing = true
@@ -133,11 +133,7 @@ func findingsPath(change url.Values) string {
 func (p *findingsPage) fill(v *Visit, r *advisor.Report) {
 	p.Ring = Ring("Safety score", r.Score)
 	p.Notes = r.Notes
-	p.Counts = []severityCount{
-		{"high", r.High, findingsPath(url.Values{"severity": {"high"}})},
-		{"medium", r.Medium, findingsPath(url.Values{"severity": {"medium"}})},
-		{"low", r.Low, findingsPath(url.Values{"severity": {"low"}})},
-	}
+	p.Counts = severityCounts(r)
 	p.Tabs = []Tab{
 		{Text: "Open", Path: findingsPath(nil), Count: len(r.Findings), Current: !p.Suppressed},
 		{Text: "Suppressed", Path: findingsPath(url.Values{"show": {"suppressed"}}), Count: len(r.Suppressed), Current: p.Suppressed},
@@ -188,6 +184,14 @@ func (p *findingsPage) fill(v *Visit, r *advisor.Report) {
 	}
 	if len(p.Findings) == 0 {
 		p.Empty = emptyFindings(p.Suppressed, p.Narrowed != "")
+	}
+}
+
+func severityCounts(r *advisor.Report) []severityCount {
+	return []severityCount{
+		{"high", r.High, findingsPath(url.Values{"severity": {"high"}})},
+		{"medium", r.Medium, findingsPath(url.Values{"severity": {"medium"}})},
+		{"low", r.Low, findingsPath(url.Values{"severity": {"low"}})},
 	}
 }
 

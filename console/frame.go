@@ -87,6 +87,7 @@ func allNavigation() []navSection {
 		}},
 		{"Stay safe", []navEntry{
 			{"Findings", "/findings", "shield"},
+			{"Checklists", "/checklists", "check"},
 			{"Credential advisor", "/credential-advisor", "compass"},
 			{"Access plan", "/access-plan", "plan"},
 			{"Exposed key", "/exposed-key", "alarm"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 // The bounds of what is kept of surveys.
 const (
 	// surveysKept is how many there are, of all people together, and factsKept how many
-	// users, roles and policies they may hold together.
+	// findings, users, roles and so on they may hold together.
 	surveysKept = 64
 	factsKept   = 400_000
 	// surveysAtOnce is how many accounts are read at a time. Each asks a few things at once.
@@ -48,7 +49,7 @@ type surveys struct {
 	// patience waits for a page.
 	patience func() <-chan time.Time
 	// read does the work.
-	read func(ctx context.Context, p *Person, all bool) (*advisor.Facts, error)
+	read func(ctx context.Context, p *Person, key *surveyKey) (*look, error)
 	fail func(error)
 
 	ctx    context.Context
@@ -63,13 +64,21 @@ type surveys struct {
 }
 
 // surveyKey is whose look at which account it is: two sessions of one name may see
-// different things.
+// different things. What is looked for is findings, a plan with its day of review, or a
+// checklist with what it is about.
 type surveyKey struct {
 	account, session string
-	// all is with what only a plan shows, and review the day of the plan's next review.
-	all    bool
-	review string
+	what             lookFor
+	name, subject    string
 }
+
+type lookFor uint8
+
+const (
+	forFindings lookFor = iota
+	forPlan
+	forChecklist
+)
 
 // surveyed is a look at an account, as far as it is.
 type surveyed struct {
@@ -85,10 +94,23 @@ type surveyed struct {
 
 // look is what a survey saw. It is read only.
 type look struct {
-	began  time.Time
-	facts  *advisor.Facts
-	report *advisor.Report
-	plan   *advisor.Plan // nil where it was not asked for
+	began     time.Time
+	report    *advisor.Report
+	keyAges   []Point            // of active keys; of findings only
+	plan      *advisor.Plan      // of a plan only
+	checklist *advisor.Checklist // of a checklist only
+}
+
+// weigh is how much a look holds.
+func (l *look) weigh() int {
+	n := 1
+	if l.report != nil {
+		n += len(l.report.Findings) + len(l.report.Suppressed)
+	}
+	if p := l.plan; p != nil {
+		n += len(p.People) + len(p.Groups) + len(p.Roles) + len(p.Workloads)
+	}
+	return n
 }
 
 func newSurveys(clock func() time.Time, region string, fail func(error)) *surveys {
@@ -97,14 +119,49 @@ func newSurveys(clock func() time.Time, region string, fail func(error)) *survey
 		patience: func() <-chan time.Time { return time.After(surveyPatience) },
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.read = func(ctx context.Context, p *Person, all bool) (*advisor.Facts, error) {
-		surveyor := p.surveyor(region, clock)
-		if all {
-			return surveyor.ReadAll(ctx)
-		}
-		return surveyor.Read(ctx)
+	s.read = func(ctx context.Context, p *Person, key *surveyKey) (*look, error) {
+		return p.look(ctx, key, region, clock)
 	}
 	return s
+}
+
+// look reads the account and judges it.
+func (p *Person) look(ctx context.Context, key *surveyKey, region string, clock func() time.Time) (*look, error) {
+	surveyor := p.surveyor(region, clock)
+	switch key.what {
+	case forChecklist:
+		list, err := surveyor.Checklist(ctx, key.name, key.subject)
+		return &look{checklist: list}, err
+	case forPlan:
+		facts, err := surveyor.ReadAll(ctx)
+		if err != nil {
+			return nil, err
+		}
+		review, _ := time.Parse(time.DateOnly, key.subject) // none: by default
+		return &look{plan: advisor.MakePlan(facts, review)}, nil
+	default:
+		facts, err := surveyor.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &look{report: advisor.Review(facts), keyAges: keyAges(facts)}, nil
+	}
+}
+
+// keyAges counts the active access keys by age.
+func keyAges(f *advisor.Facts) []Point {
+	ages := []Point{{Label: "< 30 d"}, {Label: "30–60"}, {Label: "60–90"}, {Label: "90–180"}, {Label: "180–365"}, {Label: "> 1 year"}}
+	ends := []time.Duration{30 * day, 60 * day, 90 * day, 180 * day, 365 * day}
+	for i := range f.Users {
+		for _, k := range f.Users[i].Keys {
+			if !k.Active {
+				continue
+			}
+			n, _ := slices.BinarySearch(ends, f.Now.Sub(k.Created)+1)
+			ages[n].Value++
+		}
+	}
+	return ages
 }
 
 // surveyor reads the account as the person.
@@ -237,7 +294,7 @@ func (s *surveys) run(p *Person, kept *surveyed) {
 	ctx, cancel := context.WithTimeout(s.ctx, surveyLimit)
 	defer cancel()
 	began := s.clock().UTC()
-	made, err := s.look(ctx, p, &kept.key, began)
+	made, err := s.attempt(ctx, p, &kept.key, began)
 	if err != nil && s.ctx.Err() == nil && !refused(err) {
 		s.fail(err)
 	}
@@ -254,8 +311,7 @@ func (s *surveys) run(p *Person, kept *surveyed) {
 		s.weight -= kept.weight
 		kept.weight = 0
 		if kept.look != nil {
-			f := kept.look.facts
-			kept.weight = 1 + len(f.Users) + len(f.Groups) + len(f.Roles) + len(f.Policies)
+			kept.weight = kept.look.weigh()
 		}
 		s.weight += kept.weight
 		s.trim()
@@ -264,65 +320,64 @@ func (s *surveys) run(p *Person, kept *surveyed) {
 	kept.done = nil
 }
 
-// look reads and judges the account. What is broken in that must not end the server.
-func (s *surveys) look(ctx context.Context, p *Person, key *surveyKey, began time.Time) (made *look, err error) {
+// attempt keeps what is broken in a survey from ending the server.
+func (s *surveys) attempt(ctx context.Context, p *Person, key *surveyKey, began time.Time) (made *look, err error) {
 	defer func() {
 		if broken := recover(); broken != nil {
 			made, err = nil, fmt.Errorf("panic: %v\n%s", broken, debug.Stack())
 		}
 	}()
-	facts, err := s.read(ctx, p, key.all)
-	if err != nil {
+	if made, err = s.read(ctx, p, key); err != nil {
 		return nil, err
 	}
-	made = &look{began: began, facts: facts, report: advisor.Review(facts)}
-	if key.all {
-		review, _ := time.Parse(time.DateOnly, key.review) // none: by default
-		made.plan = advisor.MakePlan(facts, review)
-	}
+	made.began = began
 	return made, nil
 }
 
 // survey returns the person's look at the account. That they may still look is asked each
-// time; what they may no longer see is forgotten. What is suppressed is of this moment.
+// time; what they may no longer see is forgotten.
 func (v *Visit) survey(key surveyKey) (*view, error) {
 	s := v.console.surveys
 	key.account, key.session = v.Person.Account, v.Person.Browser.ID()
-	ctx, api := v.Request.Context(), v.API()
-	var accepted *lanyard.ListSuppressionsOutput
-	err := together(
-		func() error {
-			_, err := api.IAM.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{MaxItems: aws.Int32(1)})
-			return err
-		},
-		func() error {
-			_, err := lanyard.Call[lanyard.GetFreshCredentialReportOutput](ctx, api.Lanyard, &lanyard.GetFreshCredentialReportInput{MaxItems: aws.Int32(1)})
-			return err
-		},
-		func() (err error) {
-			accepted, err = lanyard.Call[lanyard.ListSuppressionsOutput](ctx, api.Lanyard, &lanyard.ListSuppressionsInput{})
-			if refused(err) {
-				accepted, err = nil, nil
-			}
-			return err
-		},
-	)
-	if err != nil {
+	ctx := v.Request.Context()
+	if err := v.mayLook(ctx); err != nil {
 		if refused(err) {
 			s.forget(key.account, key.session)
 		}
 		return nil, err
 	}
-	seen, err := s.of(v.Person, key, func(since time.Time) (bool, error) { return v.changed(ctx, since) })
+	return s.of(v.Person, key, func(since time.Time) (bool, error) { return v.changed(ctx, since) })
+}
+
+// mayLook asks for a little of what a survey asks for.
+func (v *Visit) mayLook(ctx context.Context) error {
+	return together(
+		func() error {
+			_, err := v.API().IAM.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{MaxItems: aws.Int32(1)})
+			return err
+		},
+		func() error {
+			_, err := lanyard.Call[lanyard.GetFreshCredentialReportOutput](ctx, v.API().Lanyard, &lanyard.GetFreshCredentialReportInput{MaxItems: aws.Int32(1)})
+			return err
+		},
+	)
+}
+
+// review is the person's look for findings, with the suppressions of this moment.
+func (v *Visit) review() (*view, error) {
+	seen, err := v.survey(surveyKey{what: forFindings})
 	if err != nil {
 		return nil, err
 	}
+	out, err := lanyard.Call[lanyard.ListSuppressionsOutput](v.Request.Context(), v.API().Lanyard, &lanyard.ListSuppressionsInput{})
 	now := *seen.look
 	switch {
-	case accepted == nil:
+	case refused(err):
 		now.report = now.report.With(nil, v.Now)
-	case accepted.Marker == nil:
-		now.report = now.report.With(survey.Accepted(accepted.Suppressions), v.Now)
+	case err != nil:
+		return nil, err
+	case out.Marker == nil:
+		now.report = now.report.With(survey.Accepted(out.Suppressions), v.Now)
 	} // else there are too many to ask each time
 	return &view{&now, seen.Refreshing}, nil
 }

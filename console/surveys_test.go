@@ -25,14 +25,14 @@ type surveying struct {
 	last  error // that was to be logged
 }
 
-func newSurveying(t *testing.T, read func(ctx context.Context) (*advisor.Facts, error)) *surveying {
+func newSurveying(t *testing.T, read func(ctx context.Context) (*look, error)) *surveying {
 	x := &surveying{t: t, now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC)}
 	x.surveys = newSurveys(func() time.Time {
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		return x.now
 	}, region, func(err error) { x.last = err })
-	x.surveys.read = func(ctx context.Context, _ *Person, _ bool) (*advisor.Facts, error) {
+	x.surveys.read = func(ctx context.Context, _ *Person, _ *surveyKey) (*look, error) {
 		x.reads.Add(1)
 		return read(ctx)
 	}
@@ -60,7 +60,7 @@ func (x *surveying) must(v *view, err error) *view {
 	return v
 }
 
-func nothingFound(context.Context) (*advisor.Facts, error) { return &advisor.Facts{}, nil }
+func nothingFound(context.Context) (*look, error) { return &look{}, nil }
 
 // One look serves until something changes, or it is old.
 func TestSurveysAreKept(t *testing.T) {
@@ -92,10 +92,10 @@ func TestSurveysAreKept(t *testing.T) {
 func TestSurveysRunBehindThePage(t *testing.T) {
 	var x *surveying
 	step := make(chan struct{})
-	x = newSurveying(t, func(context.Context) (*advisor.Facts, error) {
+	x = newSurveying(t, func(context.Context) (*look, error) {
 		<-step
 		x.later(10 * time.Second)
-		return &advisor.Facts{Now: x.clock()}, nil
+		return &look{}, nil
 	})
 	now := make(chan time.Time)
 	close(now)
@@ -138,24 +138,24 @@ func (x *surveying) settle(t *testing.T) {
 
 // What fails is told once and tried again; a panic is an error; a refusal forgets.
 func TestSurveysFail(t *testing.T) {
-	var answer func() (*advisor.Facts, error)
-	x := newSurveying(t, func(context.Context) (*advisor.Facts, error) { return answer() })
-	answer = func() (*advisor.Facts, error) { return nil, errors.New("no disk") }
+	var answer func() (*look, error)
+	x := newSurveying(t, func(context.Context) (*look, error) { return answer() })
+	answer = func() (*look, error) { return nil, errors.New("no disk") }
 	if _, err := x.ask("a", true); err == nil || err.Error() != "no disk" || x.last == nil {
 		t.Errorf("%v, logged %v", err, x.last)
 	}
-	answer = func() (*advisor.Facts, error) { panic("broken") }
+	answer = func() (*look, error) { panic("broken") }
 	if _, err := x.ask("a", true); err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("%v", err)
 	}
-	answer = func() (*advisor.Facts, error) { return &advisor.Facts{}, nil }
+	answer = func() (*look, error) { return &look{}, nil }
 	good := x.must(x.ask("a", true))
-	answer = func() (*advisor.Facts, error) { return nil, errors.New("no disk") }
+	answer = func() (*look, error) { return nil, errors.New("no disk") }
 	if v := x.must(x.ask("a", true)); v.look != good.look {
 		t.Error("the last look was lost to a failure")
 	}
 	x.last = nil
-	answer = func() (*advisor.Facts, error) { return nil, &smithy.GenericAPIError{Code: "AccessDenied"} }
+	answer = func() (*look, error) { return nil, &smithy.GenericAPIError{Code: "AccessDenied"} }
 	if _, err := x.ask("a", true); !refused(err) || x.last != nil {
 		t.Errorf("%v; a refusal is no failure of the server's: %v", err, x.last)
 	}
@@ -170,8 +170,8 @@ func TestSurveysHaveBounds(t *testing.T) {
 	if x.recent.Len() != surveysKept || len(x.byKey) != surveysKept || x.weight != surveysKept {
 		t.Errorf("%d of %d are kept, weight %d", x.recent.Len(), len(x.byKey), x.weight)
 	}
-	x.surveys.read = func(context.Context, *Person, bool) (*advisor.Facts, error) {
-		return &advisor.Facts{Users: make([]advisor.User, factsKept/2)}, nil
+	x.surveys.read = func(context.Context, *Person, *surveyKey) (*look, error) {
+		return &look{report: &advisor.Report{Findings: make([]advisor.Finding, factsKept/2)}}, nil
 	}
 	for i := range 4 {
 		x.must(x.ask(fmt.Sprint("large", i), true))
@@ -182,12 +182,12 @@ func TestSurveysHaveBounds(t *testing.T) {
 
 	// More than can be under way are tried at the next visit.
 	step := make(chan struct{})
-	x.surveys.read = func(ctx context.Context, _ *Person, _ bool) (*advisor.Facts, error) {
+	x.surveys.read = func(ctx context.Context, _ *Person, _ *surveyKey) (*look, error) {
 		select {
 		case <-step:
 		case <-ctx.Done():
 		}
-		return &advisor.Facts{}, ctx.Err()
+		return &look{}, ctx.Err()
 	}
 	now := make(chan time.Time)
 	close(now)

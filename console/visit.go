@@ -137,6 +137,13 @@ func (v *Visit) Fragment(page, template string, body any) error {
 	return v.write(http.StatusOK, page, template, body)
 }
 
+// NoNews answers htmx that nothing is to be swapped.
+func (v *Visit) NoNews() error {
+	v.secure("")
+	v.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 // WantsFragment reports whether htmx asks, and not the browser itself.
 func (v *Visit) WantsFragment() bool { return v.Request.Header.Get("HX-Request") == "true" }
 

@@ -341,6 +341,17 @@ func (s *Server) openConsole() error {
 	return err
 }
 
+// offers tells which operations are there and do what they say.
+func (s *Server) offers() func(operation string) bool {
+	built := map[string]bool{}
+	for _, set := range s.sets() {
+		for _, op := range set.Operations {
+			built[set.SigningName+":"+op.Name] = op.NotOffered == ""
+		}
+	}
+	return func(operation string) bool { return built[operation] }
+}
+
 // forConsole tells whether a request is a browser's, for a page. What is signed, or names an
 // operation, is an AWS client's, whatever its path.
 func (s *Server) forConsole(r *http.Request) bool {

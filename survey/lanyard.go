@@ -11,13 +11,21 @@ import (
 )
 
 // Ours has the surveyor take from our own service what AWS's API does not have: a
-// credential report of this moment, and the suppressions.
+// credential report of this moment, the sign-in rules, and the suppressions.
 func (s *Surveyor) Ours(client *lanyard.Client) {
 	s.Report = func(ctx context.Context) (string, time.Time, time.Time, error) {
 		text, at, err := freshReport(ctx, client)
 		return text, at, at, err
 	}
 	s.Now = func(context.Context) (time.Time, error) { return client.Now(), nil }
+	s.More = func(ctx context.Context, f *advisor.Facts) error {
+		out, err := lanyard.Call[lanyard.GetSignInRulesOutput](ctx, client, &lanyard.GetSignInRulesInput{})
+		if err != nil {
+			return err
+		}
+		f.MFARequired = out.Rules.MFARequired
+		return nil
+	}
 	s.Suppressions = func(ctx context.Context) ([]advisor.Suppression, error) { return Suppressions(ctx, client) }
 }
 

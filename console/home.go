@@ -1,0 +1,172 @@
+package console
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/lanyard-iam/lanyard/advisor"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
+)
+
+func (c *Console) homeRoutes() []Route {
+	return []Route{{Pattern: "GET /{$}", Handle: c.showHome}}
+}
+
+// How much of each there is on the home page.
+const (
+	homeFindings = 5
+	homeSignIns  = 6
+	homeDenials  = 6
+)
+
+type homePage struct {
+	Now time.Time
+
+	Look     lookLine
+	Review   *Denied // no findings may be seen
+	Ring     Chart
+	Counts   []severityCount
+	Findings []shownFinding
+	More     int
+	Keys     *Chart
+
+	SignIns       []eventRow
+	SignInsDenied *Denied
+	Denials       []denialRow
+	DenialsDenied *Denied
+	MoreDenials   bool
+
+	Facts      []Pair
+	Checklists []checklistCard
+}
+
+// showHome asks for all parts at once. A part that the person may not see says so, and the
+// others are there.
+func (c *Console) showHome(v *Visit) error {
+	body := homePage{Now: v.Now}
+	err := together(
+		func() error { return body.review(v) },
+		func() error { return body.signIns(v) },
+		func() error { return body.denials(v) },
+		func() error { return body.facts(v) },
+		func() error { return body.checklists(v) },
+	)
+	if err != nil {
+		return err
+	}
+	if v.WantsFragment() {
+		return v.Fragment("home", "look", body)
+	}
+	return v.Render("home", Page{
+		Title: "Home", Nav: "/",
+		CLI: []Command{
+			{Comment: "The score and the findings", Line: "lanyard advise"},
+			CLI("aws", "cloudtrail", "lookup-events", "--lookup-attributes", "AttributeKey=EventName,AttributeValue=ConsoleLogin", "--max-items", "10"),
+			CLI("aws", "iam", "get-account-summary"),
+		},
+		Body: body,
+	})
+}
+
+func (p *homePage) review(v *Visit) error {
+	seen, line, denied, err := v.report()
+	p.Look, p.Review = line, denied
+	if err != nil || seen == nil {
+		return err
+	}
+	r := seen.report
+	p.Ring, p.Counts = Ring("Safety score", r.Score), severityCounts(r)
+	for i := range r.Findings[:min(len(r.Findings), homeFindings)] {
+		p.Findings = append(p.Findings, showFinding(&r.Findings[i]))
+	}
+	p.More = len(r.Findings) - len(p.Findings)
+	total := 0
+	for _, age := range seen.keyAges {
+		total += age.Value
+	}
+	if total > 0 {
+		keys := Histogram("Access keys by age", "Age", "Active keys", seen.keyAges)
+		p.Keys = &keys
+	}
+	return nil
+}
+
+func (p *homePage) signIns(v *Visit) error {
+	out, err := v.API().CloudTrail.LookupEvents(v.Request.Context(), &cloudtrail.LookupEventsInput{
+		LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyEventName, AttributeValue: aws.String("ConsoleLogin")}}, MaxResults: aws.Int32(homeSignIns),
+	})
+	if refused(err) {
+		p.SignInsDenied = v.deniedOf(err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i := range out.Events {
+		p.SignIns = append(p.SignIns, eventOf(&out.Events[i]))
+	}
+	return nil
+}
+
+func (p *homePage) denials(v *Visit) error {
+	out, err := lanyard.Call[lanyard.ListDenialsOutput](v.Request.Context(), v.API().Lanyard, &lanyard.ListDenialsInput{
+		StartTime: aws.Time(v.Now.Add(-24 * time.Hour)), MaxResults: aws.Int32(homeDenials),
+	})
+	if refused(err) {
+		p.DenialsDenied = v.deniedOf(err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for i := range out.Denials {
+		p.Denials = append(p.Denials, denialOf(&out.Denials[i]))
+	}
+	p.MoreDenials = out.NextToken != nil
+	return nil
+}
+
+func (p *homePage) facts(v *Visit) error {
+	p.Facts = []Pair{{Key: "Account", Value: v.Person.Digits(), Copy: false, Mono: true}, {Key: "Alias", Value: v.Person.Alias, Path: advisor.SettingsPage}, {Key: "Region", Value: v.console.config.Region, Mono: true}}
+	if v.Person.Alias == "" {
+		p.Facts[1].Value = "none yet"
+	}
+	out, err := v.API().IAM.GetAccountSummary(v.Request.Context(), &iam.GetAccountSummaryInput{})
+	if refused(err) {
+		return nil // the rest says enough
+	}
+	if err != nil {
+		return err
+	}
+	root := State{Bad, "No MFA"}
+	if out.SummaryMap["AccountMFAEnabled"] > 0 {
+		root = State{Good, "MFA"}
+	}
+	p.Facts = append(p.Facts, Pair{Key: "Root user", State: &root})
+	for _, entry := range []struct{ key, noun, path string }{{"Users", "user", advisor.UsersPage}, {"Groups", "group", "/groups"}, {"Roles", "role", "/roles"}, {"Policies", "policy", "/policies"}} {
+		p.Facts = append(p.Facts, Pair{Key: entry.key, Value: fmt.Sprint(out.SummaryMap[entry.key]), Path: entry.path})
+	}
+	return nil
+}
+
+func (p *homePage) checklists(v *Visit) error {
+	kept, err := v.progresses(v.Request.Context())
+	if err != nil {
+		return err
+	}
+	p.Checklists = checklistCards(kept, func(s advisor.Subject) bool { return s != advisor.AboutKey })
+	for i := range kept { // and the keys that are being worked on
+		info, ok := advisor.ChecklistNamed(kept[i].List)
+		if ok && info.Subject == advisor.AboutKey && kept[i].Done < kept[i].Steps && len(p.Checklists) < 5 {
+			card := checklistCard{ChecklistInfo: info, State: kept[i].state(), Path: checklistPath(&info, kept[i].Subject)}
+			card.Title += " " + kept[i].Subject
+			p.Checklists = append(p.Checklists, card)
+		}
+	}
+	return nil
+}
