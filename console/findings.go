@@ -221,10 +221,14 @@ func shortName(entity string) string {
 		return entity
 	}
 	kind, rest, found := strings.Cut(parts[5], "/")
-	if !found {
-		return kind
+	name := rest[strings.LastIndexByte(rest, '/')+1:]
+	if kind == "assumed-role" {
+		return "role " + rest // and the session's name
 	}
-	return kind + " " + rest[strings.LastIndexByte(rest, '/')+1:]
+	if !found || name == "" {
+		return parts[5]
+	}
+	return kind + " " + name
 }
 
 // rulesOf counts the findings of each kind.

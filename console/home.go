@@ -125,7 +125,9 @@ func (p *homePage) denials(v *Visit) error {
 		return err
 	}
 	for i := range out.Denials {
-		p.Denials = append(p.Denials, denialOf(&out.Denials[i]))
+		row := denialOf(&out.Denials[i])
+		row.Who, row.Resource = shortName(row.Who), shortName(row.Resource)
+		p.Denials = append(p.Denials, row)
 	}
 	p.MoreDenials = out.NextToken != nil
 	return nil

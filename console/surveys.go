@@ -385,6 +385,7 @@ func (v *Visit) review() (*view, error) {
 // changed tells whether the trail has a change since then. Who may not read the trail
 // learns of changes by time only.
 func (v *Visit) changed(ctx context.Context, since time.Time) (bool, error) {
+	since = since.Truncate(time.Second) // as events are: one of the same second may be later
 	out, err := v.API().CloudTrail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{
 		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyReadOnly, AttributeValue: aws.String("false")}},
 		StartTime:        &since, MaxResults: aws.Int32(1),
