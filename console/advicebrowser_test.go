@@ -13,9 +13,9 @@ import (
 	"github.com/lanyard-iam/lanyard/test/browser"
 )
 
-// serve serves the console to a browser, as who is signed in. From here on its clock is the
+// browse serves the console to a browser, as who is signed in. From here on its clock is the
 // real one.
-func (w *world) serve(b *browser.Browser) string {
+func (w *world) browse(b *browser.Browser) string {
 	w.t.Helper()
 	server := b.Serve(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		r.AddCookie(w.cookies[SessionCookie])
@@ -34,7 +34,7 @@ func TestAdviceInABrowser(t *testing.T) {
 	b := browser.New(t)
 	w := newWorld(t)
 	w.console.config.Offers = func(string) bool { return false }
-	base := w.serve(b)
+	base := w.browse(b)
 	w.signInRoot()
 	w.somebodyUnsafe("mallory")
 	w.somebodyUnsafe("a-person-with-a-long-name.of-finance@accounting.example.com")
@@ -101,6 +101,7 @@ func TestAdviceInABrowser(t *testing.T) {
 	b.WaitText("Break-glass")
 	b.Screenshots("access-plan")
 	b.Fill("draft", "2027-q1")
+	b.Click("#people summary")
 	b.Fill("note-people", "Mallory leaves in May.")
 	b.Press("Save draft")
 	b.WaitText("The draft 2027-q1 is saved.")

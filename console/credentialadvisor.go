@@ -93,12 +93,15 @@ func credentialCommand(answers advisor.Answers, name string) []string {
 func credentialFields(answers advisor.Answers, name string) []Field {
 	var fields []Field
 	for _, q := range advisor.Questions() {
+		if answers[advisor.AskWho] != "" && !answers.Matters(&q) {
+			continue
+		}
 		f := Field{Name: q.ID, Label: q.Text, Type: "radio", Value: answers[q.ID], Hint: q.Help}
 		if f.Value == "" {
 			f.Value = q.Default
 		}
 		for _, o := range q.Options {
-			f.Options = append(f.Options, Option{Value: o.Value, Text: strings.ToUpper(o.Text[:1]) + o.Text[1:]})
+			f.Options = append(f.Options, Option{Value: o.Value, Text: strings.TrimSuffix(sentence(o.Text), ".")})
 		}
 		if q.ID == advisor.AskLasting {
 			f.Hint = ""
@@ -120,7 +123,13 @@ func (p *credentialAdvisorPage) advise(v *Visit, s *advisor.Situation) {
 		Endpoint: v.URL().Scheme + "://" + v.URL().Host, Region: v.console.config.Region,
 		Account: v.Person.Account, Partition: string(arn.PartitionOf(v.console.config.Region)), Offers: v.console.offers,
 	})
-	p.Asked, p.Avoid, p.Notes = true, advice.Avoid, advice.Notes
+	p.Asked = true
+	for _, a := range advice.Avoid {
+		p.Avoid = append(p.Avoid, advisor.Avoided{What: strings.TrimSuffix(sentence(a.What), "."), Why: sentence(a.Why)})
+	}
+	for _, n := range advice.Notes {
+		p.Notes = append(p.Notes, note(n))
+	}
 	for _, m := range advice.Methods {
 		shown := shownMethod{Method: m}
 		for _, line := range m.Commands {
@@ -135,6 +144,14 @@ func (p *credentialAdvisorPage) advise(v *Visit, s *advisor.Situation) {
 	for _, m := range advice.Later {
 		p.Later = append(p.Later, shownMethod{Method: m})
 	}
+}
+
+// note is a sentence, of which an address may be the beginning.
+func note(text string) string {
+	if strings.HasPrefix(text, "http") {
+		return text + "."
+	}
+	return sentence(text)
 }
 
 // offers tells whether this version has an operation.

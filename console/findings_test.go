@@ -154,7 +154,7 @@ func TestFindings_Many(t *testing.T) {
 		})
 	}
 	w.console.surveys.read = func(context.Context, *Person, *surveyKey) (*look, error) { return &look{report: many}, nil }
-	a := w.get("/findings")
+	a := w.settled("/findings")
 	a.contains(t, "By kind", "60 findings", "Findings 1–25 of 60", "Next page", `user aa<script>"'&`)
 	w.get("/findings?page=3").contains(t, "Findings 51–60 of 60")
 	w.get("/findings?page=99").contains(t, "Findings 51–60 of 60")
