@@ -568,6 +568,12 @@ func (s *SignIns) EnrolLater(ctx context.Context, v Visitor, cookie string) (Out
 	}, identity.StepEnrol)
 }
 
+// Reset forgets what is counted in memory, as at a start.
+func (s *SignIns) Reset() {
+	s.budgets.reset()
+	s.strangers.reset()
+}
+
 // Sweep removes what was under way and has ended, and browser sessions and known devices
 // that are over.
 func (s *SignIns) Sweep(ctx context.Context) error {

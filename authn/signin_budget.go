@@ -40,6 +40,14 @@ func newBudgets() *budgets {
 	}
 }
 
+// reset gives everybody their budget back.
+func (b *budgets) reset() {
+	fresh := newBudgets()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.addresses, b.subnets = fresh.addresses, fresh.subnets
+}
+
 // take spends one failure of the budgets, until it is given back. A zero giveBack means
 // that there is none left; until is when there will be.
 func (b *budgets) take(from netip.Addr, now time.Time) (giveBack func(), until time.Time) {
@@ -98,6 +106,13 @@ const maxStrangers = 16384
 
 func newStrangers() *strangers {
 	return &strangers{counts: cache.New[string, identity.Throttle](maxStrangers)}
+}
+
+// reset forgets everybody.
+func (s *strangers) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts = newStrangers().counts
 }
 
 // get is the count of a name.

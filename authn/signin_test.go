@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -650,5 +651,108 @@ func TestConsoleLoginRecords(t *testing.T) {
 	}
 	if strings.Contains(text(d.records()), "hunter2") {
 		t.Error("what may be a password is on record")
+	}
+}
+
+// T231: and the same work, counted in what is written and measured in time.
+func TestT231_SameWork(t *testing.T) {
+	d := newDoor(t)
+	d.hasher = password.NewHasher(password.Cost{Memory: 512, Time: 1, Threads: 1}, 1)
+	d.user("slow", bobPassword)
+	d.user("reset", bobPassword)
+	d.edit("reset", func(u *identity.User) { u.Login.ResetRequired = true })
+	d.user("mfa", bobPassword)
+	d.phone("mfa", "phone")
+	d.restart()
+	names := [][2]string{{"acme", "slow"}, {"acme", "reset"}, {"acme", "mfa"}, {"acme", "nobody"}, {"acme", "nopass"}, {"nowhere", "slow"}}
+	took := make([][]time.Duration, len(names))
+	revision := func() (n uint64) {
+		d.view(func(r store.Reader) error { n = r.Revision(); return nil })
+		return n
+	}
+	const rounds = 60
+	for range rounds {
+		d.now = d.now.Add(49 * time.Hour) // nobody has to wait
+		for i, name := range names {
+			before, began := revision(), time.Now()
+			d.is(d.pass(authn.Visitor{}, name[0], name[1], "a wrong password"), authn.Refused)
+			took[i] = append(took[i], time.Since(began))
+			if n := revision() - before; n != 1 {
+				t.Fatalf("%v: %d transactions", name, n)
+			}
+		}
+	}
+	var low, high time.Duration
+	for i := range took {
+		slices.Sort(took[i])
+		median := took[i][rounds/2]
+		t.Log(names[i], median)
+		if low == 0 || median < low {
+			low = median
+		}
+		high = max(high, median)
+	}
+	if high-low > time.Millisecond {
+		t.Errorf("medians from %v to %v", low, high)
+	}
+}
+
+// T249: a change of what a person signs in with ends what they are signed in to, and so
+// does losing it.
+func TestT249_ChangesEndSessions(t *testing.T) {
+	for name, change := range map[string]func(*door){
+		"password": func(d *door) { d.edit("bob", func(u *identity.User) { u.Login.Hash = d.hash("another one") }) },
+		"device":   func(d *door) { d.phone("bob", "phone") },
+		"disabled": func(d *door) { d.edit("bob", func(u *identity.User) { u.Login = nil }) },
+		"deleted": func(d *door) {
+			d.update(func(tx store.Tx) error {
+				identity.Entities.Delete(tx, idOf("bob"))
+				identity.Users.Delete(tx, string(account), "bob")
+				return nil
+			})
+		},
+	} {
+		d := newDoor(t)
+		out := d.is(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), authn.SignedIn)
+		change(d)
+		if d.open(out.Browser) {
+			t.Errorf("%s: the session lives on", name)
+		}
+		// Nor is the browser a known one any more.
+		for range 6 {
+			d.pass(authn.Visitor{Devices: out.Devices}, "acme", "bob", "wrong")
+		}
+		d.is(d.pass(authn.Visitor{Devices: out.Devices}, "acme", "bob", bobPassword), authn.Wait)
+	}
+	// A hash at another cost is replaced without anybody noticing.
+	d := newDoor(t)
+	out := d.is(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), authn.SignedIn)
+	before := d.person(idOf("bob")).Login().Hash
+	d.hasher = password.NewHasher(password.Cost{Memory: 128, Time: 1, Threads: 1}, 1)
+	d.restart()
+	d.is(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), authn.SignedIn)
+	if d.person(idOf("bob")).Login().Hash == before || !d.open(out.Browser) {
+		t.Error("the hash is not made anew, or a session has ended by it")
+	}
+	d.is(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), authn.SignedIn)
+}
+
+// What an attempt costs beside hashing.
+func BenchmarkPassword(b *testing.B) {
+	d := newDoor(b)
+	d.hasher = password.NewHasher(password.Cost{Memory: 8, Time: 1, Threads: 1}, 1)
+	d.user("quick", bobPassword)
+	d.restart()
+	for name, text := range map[string]string{"right": bobPassword, "wrong": "wrong"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				d.now = d.now.Add(49 * time.Hour)
+				d.pass(authn.Visitor{}, "acme", "quick", text)
+				if text != bobPassword {
+					d.update(func(tx store.Tx) error { authn.ForgetFailures(tx, authn.PurposePassword, idOf("quick")); return nil })
+				}
+			}
+		})
 	}
 }

@@ -114,6 +114,7 @@ func (s *Server) serveReset(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	s.clock.Reset()
 	s.usage.Reset()
+	s.signIns.Reset()
 	// What waits in the queue is of before the reset: it is written, and goes.
 	err := s.trail.Sync(r.Context())
 	if err == nil {

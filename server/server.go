@@ -194,7 +194,7 @@ func (s *Server) makeServices() error {
 }
 
 // hashing is how many passwords are hashed at a time: a core is left to requests.
-func hashing() int { return max(1, runtime.GOMAXPROCS(0)-1) }
+func hashing() int { return max(1, runtime.NumCPU()-1) }
 
 // key derives a key for one purpose, the same after every start.
 func (s *Server) key(purpose string) []byte {

@@ -46,7 +46,7 @@ type Cost struct {
 
 // Recommended is the cost for production: the smallest of the equivalent settings
 // in the OWASP Password Storage Cheat Sheet, some 20 ms on one core.
-func Recommended() Cost { return Cost{Memory: 19456, Time: 2, Threads: 1} }
+func Recommended() Cost { return Cost{Memory: 7168, Time: 5, Threads: 1} }
 
 // ErrTooLong refuses to hash a password of more than MaxLength characters.
 var ErrTooLong = fmt.Errorf("a password has at most %d characters", MaxLength)
