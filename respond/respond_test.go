@@ -212,3 +212,59 @@ func TestStepsAndTheirFailures(t *testing.T) {
 }
 
 var newKey = &types.AccessKey{AccessKeyId: aws.String("AKIARTX3GSDSSZTB5BQN"), SecretAccessKey: aws.String("secret"), UserName: aws.String("alice")}
+
+// The note is Markdown whatever callers sent: nothing of theirs is a heading, a link or
+// the end of a listing.
+func TestNoteOfHostileNames(t *testing.T) {
+	key := &identity.KeyState{ID: leakedKey, Account: "111122223333", Exists: true, UserName: "alice", Password: true, Others: []identity.OtherKey{{ID: "AKIARTX3GSDSSZTB5BQN", Active: true, Created: leakedAt}}}
+	r, _ := report(t, key,
+		call(t, -time.Minute, leakedKey, "GetUser", nil),
+		call(t, 0, leakedKey, "CreateUser", func(r map[string]any) {
+			r["requestParameters"] = map[string]any{"userName": "x`\n# All is well [here](javascript:alert)\x1b[2J"}
+			r["sourceIPAddress"], r["userAgent"] = "198.51.100.7", "a\n\n## Nothing happened\n```"
+		}))
+	text := r.Markdown(leakedAt.Add(time.Hour))
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "# All") || strings.HasPrefix(line, "## Nothing") || strings.HasPrefix(line, "```") {
+			t.Errorf("a caller wrote the line %q", line)
+		}
+	}
+	if strings.Contains(text, "\x1b") {
+		t.Error("what a caller sent reaches a terminal as it is")
+	}
+	for _, want := range []string{"# Access key " + leakedKey + " leaked\n", "- `198.51.100.7`: 1 call", "- user `x'", "password goes on working", "`AKIARTX3GSDSSZTB5BQN`, made 2026-03-01"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the note lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+// Look tells from the key and its user alone how far the response is, and changes nothing.
+func TestLook(t *testing.T) {
+	for _, c := range []struct {
+		key  identity.KeyState
+		fail string
+		want string
+	}{
+		{identity.KeyState{Exists: true, Active: true}, "", "to do, to do, to do"},
+		{identity.KeyState{Exists: true, Revoked: leakedAt}, "", "already, already, to do"},
+		{identity.KeyState{Exists: true, Active: true, Revoked: leakedAt}, "", "to do, to do, to do"}, // active again
+		{identity.KeyState{}, "", "already, to do, skipped"},
+		{identity.KeyState{Exists: true}, "ListAttached", "already, to do, failed"},
+	} {
+		f := &fake{fail: c.fail}
+		r := &Responder{Key: &c.key, Server: f, IAM: f.client(), Partition: "aws"}
+		var got []string
+		for _, s := range r.Look(t.Context()) {
+			got = append(got, string(s.State))
+		}
+		if strings.Join(got, ", ") != c.want {
+			t.Errorf("%+v: %v, want %s", c.key, got, c.want)
+		}
+		for _, step := range f.steps {
+			if step != "ListAttachedUserPolicies" {
+				t.Errorf("looking did %s", step)
+			}
+		}
+	}
+}
