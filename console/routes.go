@@ -51,6 +51,7 @@ func (c *Console) routes() []Route {
 		c.roleRoutes(),
 		c.signInRoutes(),
 		c.signOutRoutes(),
+		c.simulatorRoutes(),
 		c.systemRoutes(),
 		c.userRoutes(),
 		c.whyRoutes(),
