@@ -101,7 +101,7 @@ func (c *Console) consent(v *Visit, r *signin.AuthorizeRequest, problem *Problem
 // answerGoesTo names where the program is, as far as it can be known.
 func answerGoesTo(r *signin.AuthorizeRequest) string {
 	if !r.SameDevice() {
-		return "you: a code, to be pasted where aws login --remote waits"
+		return "you, as a code that you paste on the other device"
 	}
 	u, err := url.Parse(r.RedirectURI)
 	if err != nil {

@@ -89,7 +89,7 @@ func TestConsentForAnotherDevice(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("alice", loginPolicy)
 	a := w.get("/v1/authorize?" + askedRemote())
-	a.contains(t, "on another device", "Did you start this yourself, just now?", "you: a code")
+	a.contains(t, "on another device", "Did you start this yourself, just now?", "you, as a code")
 	form := a.fieldsOf(t, "/v1/authorize")
 	form.Set("answer", "allow")
 	a = w.post("/v1/authorize", form)

@@ -39,7 +39,7 @@ func (v *Visit) signedOutOf(issuer string) (answered bool, err error) {
 // Refused shows a browser that the federation endpoint did not sign it in.
 func (c *Console) Refused(w http.ResponseWriter, r *http.Request, status int, message string) {
 	c.serve(w, r, Route{Access: Anyone, Handle: func(*Visit) error {
-		p := &Problem{Status: status, Title: "You were not signed in", Why: ended(message)}
+		p := &Problem{Status: status, Title: "The sign-in link did not work", Why: ended(message)}
 		switch status {
 		case http.StatusUnauthorized:
 			p.Why = "The sign-in link was used before, is older than 15 minutes, or stands for a session that has ended."

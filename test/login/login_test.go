@@ -440,6 +440,14 @@ func TestAnotherDevice(t *testing.T) {
 	}
 }
 
+// mayNot takes AWS's policy away.
+func (a *alice) mayNot() {
+	a.t.Helper()
+	_, err := iam.NewFromConfig(a.Config()).DetachUserPolicy(a.t.Context(), &iam.DetachUserPolicyInput{
+		UserName: aws.String("alice"), PolicyArn: aws.String("arn:aws:iam::aws:policy/SignInLocalDevelopmentAccess")})
+	a.must(err)
+}
+
 // broker is an identity broker: it has credentials of a role and wants a page of the console.
 func (a *alice) broker(issuer, destination string) string {
 	a.t.Helper()
@@ -481,11 +489,11 @@ func TestFederation(t *testing.T) {
 	if other.get(link); other.status != http.StatusUnauthorized || len(other.cookies) > 0 {
 		t.Errorf("the link twice: %d %v", other.status, other.cookies)
 	}
-	other.shows("You were not signed in", "used before")
+	other.shows("The sign-in link did not work", "used before")
 	if other.get(a.console() + "/federation?Action=dance"); other.status != http.StatusBadRequest {
 		t.Errorf("no such action: %d", other.status)
 	}
-	other.shows("You were not signed in", "Action must be getSigninToken, login or logout.")
+	other.shows("The sign-in link did not work", "Action must be getSigninToken, login or logout.")
 
 	v.get(a.URL + "/federation?Action=logout")
 	if v.at.Path != "/signout" {
