@@ -295,3 +295,39 @@ func TestT250_SessionsEnd(t *testing.T) {
 		})
 	}
 }
+
+// T249: a page that began before its session ended does nothing after, and does not bring it
+// back.
+func TestT249_NothingAfterTheEnd(t *testing.T) {
+	for name, end := range map[string]func(w *world, root *API){
+		"signed out": func(w *world, _ *API) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.AddCookie(w.cookies[SessionCookie])
+			p, err := w.console.config.Person(r)
+			w.must(err)
+			w.must(w.signIns.SignOut(t.Context(), p.Browser))
+		},
+		"password reset": func(w *world, root *API) {
+			_, err := root.IAM.CreateLoginProfile(t.Context(), &iam.CreateLoginProfileInput{UserName: aws.String("bob"), Password: aws.String("Correct-horse-9-battery")})
+			w.must(err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.signInRoot()
+			root := w.api()
+			w.signIn("bob", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+			api := w.api()
+			_, err := api.IAM.GetUser(t.Context(), &iam.GetUserInput{})
+			w.must(err)
+			end(w, root)
+			_, err = api.IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("eve")})
+			if !sessionOver(err) {
+				t.Errorf("a change after the end: %v", err)
+			}
+			if _, err := root.IAM.GetUser(t.Context(), &iam.GetUserInput{}); err != nil {
+				t.Errorf("root: %v", err)
+			}
+		})
+	}
+}

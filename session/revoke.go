@@ -34,10 +34,15 @@ func Revoke(tx store.Tx, id string, before time.Time) error {
 
 // Revoked tells whether a session was issued before the sessions of its principal, or of
 // the key at its origin, were last revoked, or belongs to a sign-in session of `aws login`
-// that has ended. An error means that it is not known; callers refuse the session.
+// or a browser session that has ended. An error means that it is not known; callers refuse the session.
 func Revoked(r store.Reader, s *Session) (bool, error) {
 	if s.SignIn != "" {
 		if good, err := signedIn(r, s); !good || err != nil {
+			return true, err
+		}
+	}
+	if s.Console {
+		if good, err := inBrowser(r, s); !good || err != nil {
 			return true, err
 		}
 	}
@@ -70,6 +75,21 @@ func signedIn(r store.Reader, s *Session) (bool, error) {
 		return false, fmt.Errorf("read the sign-in session %s: %w", s.SignIn, err)
 	}
 	return SameStamp(r, grant.PersonID, grant.Stamp)
+}
+
+// inBrowser tells whether the browser session of s is there, and what its person signs in
+// with is the same: a page that began before it ended does nothing after.
+func inBrowser(r store.Reader, s *Session) (bool, error) {
+	all, err := browsers(r, s.Person())
+	if err != nil {
+		return false, fmt.Errorf("read the browser sessions of %s: %w", s.Person(), err)
+	}
+	for _, b := range all {
+		if b.AccessKeyID == s.AccessKeyID {
+			return SameStamp(r, b.PersonID, b.Stamp)
+		}
+	}
+	return false, nil
 }
 
 // SameStamp tells whether what a person signs in with is still what it was when stamp was

@@ -197,6 +197,7 @@ func (s *Service) within(destination string) (path string, ok bool) {
 // gets to see.
 func (s *Service) sealed(of *session.Session, rand io.Reader) (accessKeyID, token string, err error) {
 	held := *of
+	held.Console = false // it does not end with the browser session
 	credentials, err := s.config.Sessions.Mint(&held, rand)
 	return credentials.AccessKeyID, credentials.SessionToken, err
 }
