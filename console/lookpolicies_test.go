@@ -43,6 +43,8 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 	w.post("/roles", url.Values{"by": {"service"}, "service": {"ec2.amazonaws.com"}, "name": {"web"}})
 	_, err = w.api().STS.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/deploy-production"), RoleSessionName: aws.String("ci")})
 	w.must(err)
+	w.post("/identity-providers", url.Values{"type": {"oidc"}, "url": {"https://token.actions.githubusercontent.com"}, "audience": {"sts.amazonaws.com"}})
+	w.post("/identity-providers", url.Values{"type": {"saml"}, "name": {"ADFS"}, "metadata": {samlMetadata(t, w.now.Add(-day), w.now.Add(10*day))}})
 	base := w.serve(b)
 
 	b.Open(base + "/policies/new")
@@ -53,6 +55,8 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 		"policies": "/policies", "policies-aws": "/policies?scope=aws&filter=iam",
 		"policy": managedPath(arn), "policy-versions": managedPath(arn) + "?tab=versions", "policy-attachments": managedPath(arn) + "?tab=attachments", "policy-edit": managedPath(arn) + "?tab=edit",
 		"roles": "/roles", "role": "/roles/deploy-production", "role-trust": "/roles/deploy-production?tab=trust", "role-sessions": "/roles/deploy-production?tab=sessions", "role-inline": "/roles/deploy-production?tab=inline&policy=mine", "role-new": "/roles/new?by=account", "role-new-json": "/roles/new?by=json",
+		"simulator": "/simulator?" + url.Values{"principal": {"role/deploy-production"}, "actions": {"s3:ListAllMyBuckets\ns3:GetObject\ns3:PutObject"}, "resources": {"arn:aws:s3:::b/x\narn:aws:s3:::c/x"}}.Encode(),
+		"providers": "/identity-providers", "provider-new": "/identity-providers/new", "provider-saml": providerPath("arn:aws:iam::111122223333:saml-provider/ADFS"), "provider-oidc": providerPath("arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"),
 		"policy-aws": managedPath("arn:aws:iam::aws:policy/IAMFullAccess"),
 	} {
 		b.Open(base + path)

@@ -48,6 +48,7 @@ func (c *Console) routes() []Route {
 		c.groupRoutes(),
 		c.homeRoutes(),
 		c.policyRoutes(),
+		c.providerRoutes(),
 		c.roleRoutes(),
 		c.signInRoutes(),
 		c.signOutRoutes(),

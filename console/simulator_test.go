@@ -28,7 +28,7 @@ func TestSimulator(t *testing.T) {
 		}
 		return w.get("/simulator?" + form.Encode())
 	}
-	ask(nil).contains(t, "At a glance", "s3:PutObject", "Denied: nothing allows it", "Add to the context", "aws:MultiFactorAuthPresent", "Add to a policy", "--policy-source-arn arn:aws:iam::111122223333:user/team/bob")
+	ask(nil).contains(t, "At a glance", "s3:PutObject", "Denied: nothing allows it", "Add to the context", "aws:MultiFactorAuthPresent", "Add to policy", "--policy-source-arn arn:aws:iam::111122223333:user/team/bob")
 	mfa := url.Values{"context": {"aws:MultiFactorAuthPresent=true"}}
 	ask(mfa).contains(t, "Allowed", "user_bob_mine, line 1", "arn:aws:s3:::c/x")
 	ask(mfa).lacks(t, "Add to the context")
