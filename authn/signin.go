@@ -161,7 +161,8 @@ type Pending struct {
 	MinPassword int
 	// Later is until when an enrolment can be put off; zero: it cannot.
 	Later time.Time
-	// Email and PasswordSet are what a claim has so far.
+	// Email and PasswordSet are what a claim has so far; Chosen, that both are settled.
+	Chosen      bool
 	Email       string
 	PasswordSet bool
 	// Recovering: the new device takes the place of those that the person had.
@@ -542,7 +543,7 @@ func (s *SignIns) pending(r store.Reader, p *identity.Person, h *identity.SignIn
 	case identity.StepClaim:
 		out.Email = p.Account.RootEmail
 		if h.Claim != nil {
-			out.Email, out.PasswordSet = h.Claim.Email, h.Claim.Password != nil
+			out.Chosen, out.Email, out.PasswordSet = true, h.Claim.Email, h.Claim.Password != nil
 		}
 		if out.MinPassword, err = minPassword(r, p, true); err != nil {
 			return nil, err

@@ -79,6 +79,8 @@ type Server struct {
 	passwords *password.Hasher
 	strangers *endpoint.Strangers
 	signIns   *authn.SignIns
+	// securityKeys runs the ceremonies of security keys; it yields nil where browsers offer none.
+	securityKeys func() *authn.WebAuthn
 
 	usage    *usage
 	metrics  *metrics
@@ -233,6 +235,7 @@ func (s *Server) wire() error {
 		Origins:  s.origins,
 		Key:      s.key("identity tokens"),
 	})
+	s.securityKeys = sync.OnceValue(s.newKeys)
 	sets := s.sets()
 	s.actions = make(map[string][]string)
 	for _, set := range sets {
@@ -265,7 +268,10 @@ func (s *Server) sets() []service.Set {
 		}).Operations(),
 		cloudtrail.New(s.trail).Operations(),
 		s.login.Operations(),
-		lanyard.New(lanyard.Config{Sessions: s.sessions, ConsoleURL: s.consoleAddress, Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport}).Operations(),
+		lanyard.New(lanyard.Config{
+			Sessions: s.sessions, ConsoleURL: s.consoleAddress, Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport,
+			Keys: s.securityKeys, DevicesPerPerson: s.limits().MFADevicesPerUser,
+		}).Operations(),
 	}
 }
 

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"sync"
 
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/internal/webauthnx"
@@ -11,10 +10,7 @@ import (
 
 // newSignIns makes what signs people in.
 func (s *Server) newSignIns() *authn.SignIns {
-	limits := s.config.Limits
-	if limits == (iam.Limits{}) {
-		limits = iam.DefaultLimits()
-	}
+	limits := s.limits()
 	return authn.NewSignIns(authn.SignInConfig{
 		Store:             s.store,
 		Ring:              s.ring,
@@ -22,7 +18,7 @@ func (s *Server) newSignIns() *authn.SignIns {
 		Passwords:         s.passwords,
 		Trail:             s.trail,
 		Redact:            s.redact,
-		Keys:              sync.OnceValue(s.newKeys),
+		Keys:              s.securityKeys,
 		Log:               s.log,
 		Clock:             s.clock.Now,
 		Rand:              s.rand,
@@ -33,6 +29,14 @@ func (s *Server) newSignIns() *authn.SignIns {
 		DevicesPerPerson:  limits.MFADevicesPerUser,
 		DevicesPerAccount: limits.UsersPerAccount,
 	})
+}
+
+// limits are the quotas.
+func (s *Server) limits() iam.Limits {
+	if s.config.Limits == (iam.Limits{}) {
+		return iam.DefaultLimits()
+	}
+	return s.config.Limits
 }
 
 // newKeys makes what runs the ceremonies of security keys; nil where browsers offer none.

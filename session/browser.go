@@ -232,6 +232,21 @@ func (b *Browser) Keep(tx store.Tx) error {
 	}, b.PersonID, b.digest)
 }
 
+// KeepCaller is Keep for the session of a person whose credentials have that access key id,
+// if it is one of theirs.
+func KeepCaller(tx store.Tx, person, accessKeyID string) error {
+	all, err := browsers(tx, person)
+	if err != nil {
+		return err
+	}
+	for _, b := range all {
+		if b.AccessKeyID == accessKeyID {
+			return b.Keep(tx)
+		}
+	}
+	return nil
+}
+
 // End ends the session.
 func (b *Browser) End(tx store.Tx) { identity.BrowserSessions.Delete(tx, b.PersonID, b.digest) }
 

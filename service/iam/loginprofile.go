@@ -137,7 +137,7 @@ func (s *Service) ChangePassword(c *service.Call, in *iam.ChangePasswordInput) (
 	if err := replacePassword(c, u, *in.NewPassword); err != nil {
 		return nil, service.Commit(err) // the old password was right all the same
 	}
-	return &iam.ChangePasswordOutput{}, nil
+	return &iam.ChangePasswordOutput{}, authn.KeepSignedIn(c.Tx, c.Principal, u.ID)
 }
 
 // replacePassword sets the new password of a user who knows the old one.

@@ -102,6 +102,9 @@ func (s *Service) EnableMFADevice(c *service.Call, in *iam.EnableMFADeviceInput)
 	if err != nil {
 		return nil, err
 	}
+	if err := authn.KeepSignedIn(c.Tx, c.Principal, w.id); err != nil {
+		return nil, err
+	}
 	return &iam.EnableMFADeviceOutput{}, count(c, devicesInUseCount, 1)
 }
 
@@ -131,6 +134,9 @@ func (s *Service) DeactivateMFADevice(c *service.Call, in *iam.DeactivateMFADevi
 		return slices.DeleteFunc(devices, func(e identity.EnabledDevice) bool { return e.Serial == d.Key() })
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := authn.KeepSignedIn(c.Tx, c.Principal, w.id); err != nil {
 		return nil, err
 	}
 	return &iam.DeactivateMFADeviceOutput{}, count(c, devicesInUseCount, -1)

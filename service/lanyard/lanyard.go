@@ -16,6 +16,7 @@ import (
 	"net/http"
 
 	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/session"
 )
@@ -26,12 +27,17 @@ const (
 	Target      = "Lanyard_20261127"
 )
 
-// Config is what the operations work with. All fields must be set.
+// Config is what the operations work with. All fields but Keys must
+// be set.
 type Config struct {
 	Trail    *audit.Trail
 	Sessions *session.Codec
 	// ConsoleURL is the public address of the console, empty if there is none.
 	ConsoleURL func() string
+	// Keys runs the ceremonies of security keys; nil, or one that returns nil, where
+	// browsers offer none. DevicesPerPerson is the quota of MFA devices.
+	Keys             func() *authn.WebAuthn
+	DevicesPerPerson int
 	// CredentialReport writes a piece of the account's credential report: the heading and
 	// the users behind a cursor ("" is from root on), limit at most. It returns the cursor
 	// of the next piece, or "".
@@ -75,6 +81,11 @@ func (s *Service) Operations() service.Set {
 			service.Op("ListBrowserSessions", service.Read, s.ListBrowserSessions, nil),
 			service.Op("EndBrowserSession", service.Write, s.EndBrowserSession, nil),
 			service.Op("EndAllBrowserSessions", service.Write, s.EndAllBrowserSessions, nil),
+			service.Op("GetOwnSignIn", service.Read, s.GetOwnSignIn, nil),
+			service.Op("BeginSecurityKey", service.Read, s.BeginSecurityKey, onSelf,
+				service.AsksFor[BeginSecurityKeyInput]("iam:EnableMFADevice")),
+			service.Op("EnableSecurityKey", service.Write, s.EnableSecurityKey, onOwnDevices,
+				service.AsksFor[EnableSecurityKeyInput]("iam:EnableMFADevice")),
 			service.Op("GetRecoveryCodes", service.Read, s.GetRecoveryCodes, nil),
 			service.Op("CreateRecoveryCodes", service.Write, s.CreateRecoveryCodes, nil),
 			service.Op("CreateRecoveryLink", service.Write, s.CreateRecoveryLink, onUser,

@@ -477,6 +477,9 @@ var samples = map[string]sample{
 	"lanyard:ListBrowserSessions":   nothing,
 	"lanyard:EndBrowserSession":     func(*world, string) []string { return []string{"Id", "0123456789abcdef"} },
 	"lanyard:EndAllBrowserSessions": nothing,
+	"lanyard:GetOwnSignIn":          nothing,
+	"lanyard:BeginSecurityKey":      nothing,
+	"lanyard:EnableSecurityKey":     func(*world, string) []string { return []string{"Name", "key", "Ceremony", "none", "Response", "{}"} },
 	"lanyard:GetRecoveryCodes":      nothing,
 	"lanyard:CreateRecoveryCodes":   nothing,
 	"lanyard:CreateRecoveryLink":    onLogin(),
@@ -577,7 +580,7 @@ var open = []string{
 	"sts:GetCallerIdentity", "sts:GetSessionToken",
 	"lanyard:GetState", "lanyard:ListStates", "lanyard:PutState", "lanyard:DeleteState",
 	"lanyard:ListBrowserSessions", "lanyard:EndBrowserSession", "lanyard:EndAllBrowserSessions",
-	"lanyard:GetRecoveryCodes", "lanyard:CreateRecoveryCodes",
+	"lanyard:GetOwnSignIn", "lanyard:GetRecoveryCodes", "lanyard:CreateRecoveryCodes",
 }
 
 // missing are operations whose sample cannot succeed: there are no FIDO keys, and what
@@ -603,6 +606,8 @@ var missing = map[string]string{
 	"sts:AssumeRoot":                                    "AccessDenied",
 	"lanyard:GetState":                                  "ResourceNotFoundException",
 	"lanyard:EndBrowserSession":                         "ResourceNotFoundException",
+	"lanyard:BeginSecurityKey":                          "ValidationError",
+	"lanyard:EnableSecurityKey":                         "ValidationError",
 	"lanyard:CreateRecoveryCodes":                       "RecentFactorRequiredException",
 	// A report is nobody's but of whom it was made for.
 	"iam:GetServiceLastAccessedDetails":             "NoSuchEntity",
