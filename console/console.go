@@ -111,7 +111,7 @@ type Config struct {
 }
 
 // passkeys tells whether people can sign in with passkeys.
-func (c *Config) passkeys() bool { return false }
+func (c *Config) passkeys() bool { return c.SignIns != nil && c.SignIns.HasKeys() }
 
 // Person is who is signed in, as the frame shows them.
 type Person struct {

@@ -21,6 +21,7 @@ type tester struct {
 	console *Console
 	person  *Person
 	now     time.Time
+	site    string // where security keys are used
 	log     bytes.Buffer
 	cookies map[string]*http.Cookie
 }

@@ -114,6 +114,9 @@ func (v *Visit) follow(out authn.Outcome, err error, again func(message string) 
 		if out.Devices != "" {
 			v.keep(devicesCookie, out.Devices, devicesLifetime)
 		}
+		if len(out.RecoveryCodes) > 0 && v.wantsJSON() {
+			return v.showCodesLater(out.Browser, out.RecoveryCodes, out.Destination)
+		}
 		if len(out.RecoveryCodes) > 0 {
 			return v.showRecoveryCodes(out.RecoveryCodes, out.Destination)
 		}
@@ -155,7 +158,7 @@ type signInPage struct {
 }
 
 func (c *Console) showSignIn(v *Visit) error {
-	if v.Person != nil && v.Query("switch") == "" {
+	if v.Person != nil && v.Query("again") == "" {
 		return v.Redirect(authn.Destination(v.Query("return")))
 	}
 	last, account, _ := strings.Cut(v.cookie(lastCookie), ".")
@@ -173,7 +176,7 @@ func (c *Console) signInForm(v *Visit, root bool, account, name, to, problem str
 	tab := func(as string) string {
 		q := url.Values{"as": {as}, "return": {to}}
 		if v.Person != nil {
-			q.Set("switch", "1") // else it would lead back at once
+			q.Set("again", "1") // else it would lead back at once
 		}
 		return "/signin?" + q.Encode()
 	}
@@ -245,6 +248,9 @@ func (c *Console) showFactor(v *Visit) error {
 	if v.Person != nil && v.Query("to") != "" {
 		return c.showStepUp(v, v.Query("to"), "")
 	}
+	if to := v.Query("to"); to != "" && v.cookie(signInCookie) == "" {
+		return v.Redirect("/signin?" + url.Values{"return": {to}}.Encode())
+	}
 	return c.factorForm(v, "")
 }
 
@@ -256,7 +262,7 @@ func (c *Console) factorForm(v *Visit, problem string) error {
 	body := factorPage{Who: whoOf(p), Error: problem}
 	body.Code, body.Key, body.Names = factorFields(p.Devices)
 	body.Key = body.Key && c.config.passkeys()
-	if body.Code != nil && p.RememberDays > 0 {
+	if (body.Code != nil || body.Key) && p.RememberDays > 0 {
 		body.Remember = &Field{Name: "remember", Label: "Do not ask again in this browser for " + count(p.RememberDays, "day"), Type: "checkbox"}
 	}
 	if p.RecoveryCodes {
@@ -359,6 +365,7 @@ type enrolPage struct {
 	Later      time.Time
 	Key        bool
 	KeyName    Field
+	Passkey    *Field
 	Name       Field
 	Error      string
 	Device     *devicePart // once an app is being set up
@@ -412,6 +419,18 @@ func deviceNameField(value string) Field {
 	return Field{Name: "device", Label: "Name of the device", Value: value, Autocomplete: "off", MaxLength: 64, Hint: "By which you will know it: letters, digits and +=,.@_-"}
 }
 
+// keyNameField and passkeyField are asked for with a security key.
+func keyNameField() Field {
+	f := deviceNameField("passkey")
+	f.Name, f.Label = "key", "Name of the passkey or security key"
+	return f
+}
+
+func passkeyField() *Field {
+	return &Field{Name: "passkey", Label: "As a passkey: it signs in without name and password", Type: "checkbox", Checked: true,
+		Hint: "Leave this out for an older security key, which is then a second factor."}
+}
+
 func (c *Console) showEnrol(v *Visit) error { return c.enrolForm(v, nil, "") }
 
 func (c *Console) enrolForm(v *Visit, device *devicePart, problem string) error {
@@ -422,9 +441,8 @@ func (c *Console) enrolForm(v *Visit, device *devicePart, problem string) error 
 	body := enrolPage{
 		Now: v.Now,
 		Who: whoOf(p), Root: p.Root, Recovering: p.Recovering, Later: p.Later, Key: c.config.passkeys(),
-		Name: deviceNameField("phone"), KeyName: deviceNameField("passkey"), Error: problem, Device: device,
+		Name: deviceNameField("phone"), KeyName: keyNameField(), Passkey: passkeyField(), Error: problem, Device: device,
 	}
-	body.KeyName.Name = "key"
 	page := Page{Title: "Set up MFA", Layout: Card, Body: body}
 	if problem != "" {
 		page.Status = http.StatusUnprocessableEntity
@@ -533,7 +551,9 @@ type claimPage struct {
 	Email   string
 	Name    Field
 	KeyName Field
+	Passkey *Field
 	Key     bool
+	Codes   bool // codes will do: there is a password beside them
 	Device  *devicePart
 }
 
@@ -554,9 +574,11 @@ func (c *Console) claimForm(v *Visit, device *devicePart, email, alias, problem 
 		return err
 	}
 	body := claimPage{Account: digits(string(p.Account)), Error: problem, Email: p.Email, Device: device, Key: c.config.passkeys(),
-		Name: deviceNameField("phone"), KeyName: deviceNameField("passkey")}
-	body.KeyName.Name = "key"
-	if !p.PasswordSet {
+		Name: deviceNameField("phone"), KeyName: keyNameField(), Codes: p.PasswordSet}
+	if p.PasswordSet { // else a passkey is asked for in any case
+		body.Passkey = passkeyField()
+	}
+	if !p.Chosen {
 		if email == "" {
 			email = p.Email
 		}
@@ -567,6 +589,12 @@ func (c *Console) claimForm(v *Visit, device *devicePart, email, alias, problem 
 			{Name: "email", Label: "E-mail address of the root user", Type: "email", Value: email, Autocomplete: "username", Autofocus: true, MaxLength: 320, Hint: "By which root signs in. Use one that more than one person reads."},
 			{Name: "alias", Label: "Name of the account", Value: alias, Autocomplete: "off", Optional: true, MaxLength: 63, Hint: "The account alias: lower-case letters, digits and hyphens. People can sign in with it in place of the account id."},
 		}, newPasswordFields(p.MinPassword, false)...)
+		if body.Key {
+			for i := range body.Fields[2:] {
+				body.Fields[2+i].Optional = true
+			}
+			body.Fields[2].Hint += " Leave it empty to sign in with a passkey alone."
+		}
 	}
 	page := Page{Title: "Claim this account", Layout: Card, Body: body}
 	if problem != "" {
@@ -593,6 +621,9 @@ func (c *Console) claim(v *Visit) error {
 
 func (c *Console) claimAccount(v *Visit) error {
 	password, same := v.typedTwice()
+	if password == "" && !c.config.passkeys() {
+		return c.claimForm(v, nil, v.Form("email"), v.Form("alias"), "Choose a password.")
+	}
 	as := authn.ClaimAs{Email: v.Form("email"), Alias: v.Form("alias"), Password: password}
 	if !same {
 		return c.claimForm(v, nil, as.Email, as.Alias, msgTwice)

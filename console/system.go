@@ -5,10 +5,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 )
 
 // systemRoutes are the settings of the account, and the state of the server.
@@ -17,6 +20,7 @@ func (c *Console) systemRoutes() []Route {
 		{Pattern: "GET /settings", Handle: c.showSettings},
 		{Pattern: "POST /settings/password-policy", Handle: c.setPasswordPolicy},
 		{Pattern: "POST /settings/password-policy/delete", Handle: c.deletePasswordPolicy},
+		{Pattern: "POST /settings/sign-in", Handle: c.setSignInRules},
 		{Pattern: "POST /settings/alias", Handle: c.setAlias},
 		{Pattern: "GET /health", Handle: c.showHealth},
 	}
@@ -30,6 +34,10 @@ type settingsPage struct {
 	Custom   bool    // there is one of the account's own
 	Problem  *Problem
 	Delete   Confirm
+	Rules    []Field // of signing in
+	Since    time.Time
+	NoRules  *part
+	Now      time.Time
 	Problems []*Problem
 }
 
@@ -58,6 +66,15 @@ func (c *Console) settingsForm(v *Visit, refused error) error {
 	default:
 		body.Problem = v.ProblemOf(err)
 	}
+	rules, err := lanyard.Call[lanyard.GetSignInRulesOutput](ctx, api.Lanyard, &lanyard.GetSignInRulesInput{})
+	if err == nil {
+		body.Rules, body.Since = ruleFields(rules.Rules), aws.ToTime(rules.Rules.Since)
+	} else {
+		missing := &parts{v: v, found: map[string]*part{}}
+		missing.note("rules", err)
+		body.NoRules = missing.found["rules"]
+	}
+	body.Now = v.Now
 	page := Page{Title: "Settings", Body: body, CLI: []Command{
 		CLI("aws", "iam", "get-account-password-policy"),
 		CLI("aws", "iam", "update-account-password-policy", "--minimum-password-length", "15", "--allow-users-to-change-password"),
@@ -90,6 +107,37 @@ func policyFields(p *iamtypes.PasswordPolicy) []Field {
 		{Name: "reuse", Label: "Earlier passwords that cannot be used again", Type: "number", Value: number(p.PasswordReusePrevention), Optional: true, Hint: "1 to 24; empty: none"},
 		check("change", "Users may change their own password", p.AllowUsersToChangePassword),
 	}
+}
+
+// ruleFields are the account's rules for signing in.
+func ruleFields(r *lanyard.SignInRules) []Field {
+	days := func(n *int32) string { return strconv.Itoa(int(aws.ToInt32(n))) }
+	return []Field{
+		{Name: "mfa", Label: "Everybody who signs in with a password needs an MFA device", Type: "checkbox", Checked: aws.ToBool(r.MFARequired),
+			Hint: "Who has none is led through setting one up at the next sign-in. Root always is."},
+		{Name: "grace", Label: "Days for which that can be put off", Type: "number", Value: days(r.GraceDays), Hint: "0 to 90, counted from when MFA was first required, or from when the user was given a password."},
+		{Name: "remember", Label: "Days for which a browser may stand for the second factor", Type: "number", Value: days(r.RememberDays), Hint: "0 to 90; 0: the second factor is asked for at every sign-in. Root is always asked."},
+	}
+}
+
+func (c *Console) setSignInRules(v *Visit) error {
+	if err := v.StepUp("/settings"); err != nil {
+		return err
+	}
+	on := v.Form("mfa") != ""
+	in := &lanyard.PutSignInRulesInput{MFARequired: &on}
+	for name, to := range map[string]**int32{"grace": &in.GraceDays, "remember": &in.RememberDays} {
+		n, err := strconv.ParseInt(v.Form(name), 10, 32)
+		if err != nil || n < 0 || n > 90 {
+			return c.settingsForm(v, &Problem{Status: http.StatusUnprocessableEntity, Title: "The rules for signing in were not changed", Why: "Days are a whole number from 0 to 90.", Do: []Step{{Text: "Correct it and save again."}}})
+		}
+		*to = aws.Int32(int32(n))
+	}
+	if _, err := lanyard.Call[lanyard.PutSignInRulesOutput](v.Request.Context(), v.API().Lanyard, in); err != nil {
+		return c.settingsForm(v, err)
+	}
+	v.Flash(Good, "The rules for signing in were changed.")
+	return v.Redirect("/settings")
 }
 
 func (c *Console) setPasswordPolicy(v *Visit) error {

@@ -25,6 +25,7 @@ import (
 	"github.com/lanyard-iam/lanyard/endpoint"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/internal/password"
+	"github.com/lanyard-iam/lanyard/internal/webauthnx"
 	"github.com/lanyard-iam/lanyard/keyring"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/service/cloudtrail"
@@ -58,7 +59,7 @@ type world struct {
 // newWorld makes an installation with one account.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	x := &tester{t: t, now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC), cookies: map[string]*http.Cookie{}}
+	x := &tester{t: t, site: "https://id.example.com", now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC), cookies: map[string]*http.Cookie{}}
 	w := &world{tester: x, store: memory.New()}
 	t.Cleanup(func() { _ = w.store.Close() })
 	clock := func() time.Time { return x.now }
@@ -97,6 +98,13 @@ func newWorld(t *testing.T) *world {
 	w.trail, err = audit.NewTrail(w.store, audit.Options{Key: key("history"), Failed: func(err error) { t.Error(err) }})
 	w.must(err)
 	t.Cleanup(func() { _ = w.trail.Close(context.Background()) })
+	keys := func() *authn.WebAuthn {
+		site, err := webauthnx.ForURL(x.site, "Lanyard")
+		w.must(err)
+		rp, err := webauthnx.New(site)
+		w.must(err)
+		return &authn.WebAuthn{Site: rp, Ring: w.ring}
+	}
 	messages := &authz.Messages{Ring: w.ring}
 	authenticator := &authn.Authenticator{Verifier: sigv4.NewVerifier(0), Sessions: w.sessions, Ring: w.ring, RoleByID: authorizer.RoleByID}
 	login := signin.New(signin.Config{
@@ -109,7 +117,10 @@ func newWorld(t *testing.T) *world {
 			Sessions: w.sessions, MFA: &authn.MFA{Ring: w.ring}, Trust: authorizer.TrustPolicy, Decode: messages.Open, Managed: managed,
 		}).Operations(),
 		cloudtrail.New(w.trail).Operations(),
-		lanyard.New(lanyard.Config{Sessions: w.sessions, Trail: w.trail, CredentialReport: people.WriteCredentialReport}).Operations(),
+		lanyard.New(lanyard.Config{
+			Trail: w.trail, Sessions: w.sessions, CredentialReport: people.WriteCredentialReport, Keys: keys, DevicesPerPerson: 8,
+			ConsoleURL: func() string { return "https://id.example.com" },
+		}).Operations(),
 		login.Operations(),
 	}, constraints)
 	w.must(err)
@@ -124,7 +135,7 @@ func newWorld(t *testing.T) *world {
 	}
 	gate := &Gate{Store: w.store, Sessions: w.sessions, AWS: w.aws, Region: region, Clock: clock}
 	w.signIns = authn.NewSignIns(authn.SignInConfig{
-		Store: w.store, Ring: w.ring, Sessions: w.sessions, Passwords: passwords, Trail: w.trail, Redact: redact, Log: log,
+		Store: w.store, Ring: w.ring, Sessions: w.sessions, Passwords: passwords, Trail: w.trail, Redact: redact, Keys: keys, Log: log,
 		Clock: clock, Rand: rand.Reader, Region: region,
 		URL:              func() string { return "https://id.example.com" },
 		Admit:            func(netip.Addr, arn.AccountID, time.Time) bool { return true },

@@ -47,7 +47,10 @@ async function ceremony(form, mediation) {
   const credential = create
     ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options), signal: control.signal })
     : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options), signal: control.signal, ...(mediation && { mediation }) });
-  const answer = await post(form.dataset.finish, { ...fields, credential: credential.toJSON() });
+  const answer = await post(form.dataset.finish, { ...fields, credential: credential.toJSON() }).catch((error) => {
+    error.asked = true; // somebody has used a key, and waits
+    throw error;
+  });
   location.assign(answer.location ?? location.href);
 }
 
@@ -94,7 +97,7 @@ function prepareCeremonies() {
   if (can && quiet) {
     PublicKeyCredential.isConditionalMediationAvailable?.().then((available) => {
       // A failure here is silent: nobody asked for anything yet.
-      if (available) ceremony(quiet, "conditional").catch(() => {});
+      if (available) ceremony(quiet, "conditional").catch((error) => error.asked && show(quiet, explain(error)));
     });
   }
 }
