@@ -504,3 +504,49 @@ func TestFederation(t *testing.T) {
 		t.Errorf("still signed in: %s", v.at)
 	}
 }
+
+// The person sees what has their credentials, and ends it; an old sign-in is asked for a
+// factor before it gives any.
+func TestMySecurity(t *testing.T) {
+	a := newAlice(t)
+	p, v := newCLI(a), newVisitor(t)
+	v.get(p.url())
+	a.signIn(v)
+	v.submit("/v1/authorize", "answer", "allow")
+	got := p.works(p.received().Get("code"))
+	v.get(a.console()+"/security").shows("aws login", "End the session of aws login")
+	_, v.body, _ = strings.Cut(v.body, `<th scope="row"><code>aws login</code>`)
+	v.submit("/security/sessions/end")
+	if v.at.Path != "/security" || strings.Contains(v.body, "of aws login") {
+		t.Errorf("at %s, still there:\n%s", v.at, v.body)
+	}
+	if status, more := p.refresh(got.RefreshToken); status != http.StatusUnauthorized || more.Error != "TOKEN_EXPIRED" {
+		t.Errorf("having ended it: %d %+v", status, more)
+	}
+
+	a.Advance(11 * time.Minute)
+	p = newCLI(a)
+	v.get(p.url()).shows("Show that it is you").submit("/signin/factor", "code", a.code())
+	v.shows("Sign in to the AWS CLI?").submit("/v1/authorize", "answer", "allow")
+	p.works(p.received().Get("code"))
+}
+
+// "Not you?" leads through the sign-in page and back to the question.
+func TestSomebodyElse(t *testing.T) {
+	a := newAlice(t)
+	c, bob := iam.NewFromConfig(a.Config()), aws.String("bob")
+	_, err := c.CreateUser(t.Context(), &iam.CreateUserInput{UserName: bob})
+	a.must(err)
+	_, err = c.CreateLoginProfile(t.Context(), &iam.CreateLoginProfileInput{UserName: bob, Password: aws.String(password + "bob")})
+	a.must(err)
+	p, v := newCLI(a), newVisitor(t)
+	v.get(p.url())
+	a.signIn(v)
+	other := regexp.MustCompile(`<a href="([^"]+)">Not you\?`).FindStringSubmatch(v.shows("alice").body)
+	v.get(html.UnescapeString(other[1])).shows("Sign in")
+	root := regexp.MustCompile(`<a href="([^"]+)">Root user`).FindStringSubmatch(v.body)
+	user := regexp.MustCompile(`<a href="([^"]+)">IAM user`).FindStringSubmatch(v.get(html.UnescapeString(root[1])).shows("E-mail address of the root user").body)
+	v.get(html.UnescapeString(user[1]))
+	v.submit("/signin", "account", a.Account, "username", "bob", "password", password+"bob")
+	v.shows("Sign in to the AWS CLI?", "bob", "Without MFA")
+}
