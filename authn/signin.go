@@ -398,9 +398,13 @@ func (s *SignIns) letIn(tx store.Tx, v Visitor, p *identity.Person, g progress, 
 }
 
 func (s *SignIns) newBrowser(tx store.Tx, v Visitor, p *identity.Person, g progress, now time.Time) (cookie string, err error) {
+	shown := g.factorTime
+	if g.has(identity.ByPassword) && len(p.Devices()) == 0 {
+		shown = now // a step-up could ask for nothing but what was just typed
+	}
 	return s.Sessions.NewBrowser(tx, s.sessionOf(p, &g), &identity.BrowserSession{
 		Factors:    g.factors,
-		FactorTime: g.factorTime,
+		FactorTime: shown,
 		Address:    v.from(),
 		UserAgent:  v.agent(),
 	}, now, s.Rand)

@@ -298,3 +298,18 @@ func TestConsentAsARole(t *testing.T) {
 	w.later(11 * time.Minute)
 	w.get("/v1/authorize?"+asked()).contains(t, "Sign in again for this")
 }
+
+// Who has no MFA device is not asked again for the password that they have just typed, but
+// is when that was long ago.
+func TestConsentWithAPassword(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("bob", loginPolicy)
+	w.signInRoot()
+	_, err := w.api().IAM.CreateLoginProfile(t.Context(), &iam.CreateLoginProfileInput{UserName: aws.String("bob"), Password: aws.String(goodPassword)})
+	w.must(err)
+	page := "/v1/authorize?" + asked()
+	w.post("/signin", url.Values{"account": {string(ours)}, "username": {"bob"}, "password": {goodPassword}, "return": {page}}).leadsTo(t, page)
+	w.get(page).contains(t, "Sign in to the AWS CLI?", "bob", "Without MFA")
+	w.later(11 * time.Minute)
+	w.get(page).leadsTo(t, "/signin/factor?"+url.Values{"to": {page}}.Encode())
+}
