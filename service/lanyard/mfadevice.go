@@ -165,6 +165,14 @@ func (s *Service) registrar(c *service.Call) (*authn.WebAuthn, *identity.Person,
 		return nil, nil, err
 	case p == nil:
 		return nil, nil, service.Invalid("MFA devices are for IAM users and the root user.")
+	case c.Principal.Session == nil || !c.Principal.Session.Console:
+		// A passkey signs in without a password: whoever has an access key must not have a
+		// way into the console by it.
+		return nil, nil, service.Invalid("Security keys are registered in the console.")
+	case len(p.Devices()) > 0:
+		if err := needFactor(c); err != nil {
+			return nil, nil, err
+		}
 	}
 	var keys *authn.WebAuthn
 	if s.config.Keys != nil {
