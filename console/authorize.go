@@ -79,7 +79,7 @@ func (c *Console) consent(v *Visit, r *signin.AuthorizeRequest, problem *Problem
 		Remote:  !r.SameDevice(),
 		Root:    v.Person.Browser.Session.Kind == session.Root,
 		Request: r.Query(),
-		Switch:  "/signin?" + url.Values{"return": {here}, "again": {"1"}, "switch": {"1"}}.Encode(),
+		Switch:  "/signin?" + url.Values{"return": {here}, "again": {"1"}}.Encode(),
 		Problem: problem,
 	}
 	ends := v.Person.Browser.Session.Expires

@@ -524,3 +524,29 @@ func TestSomebodyElse(t *testing.T) {
 	v.submit("/signin", "account", a.Account, "username", "bob", "password", password+"bob")
 	v.shows("Sign in to the AWS CLI?", "bob", "Without MFA")
 }
+
+// The person sees what has their credentials, and ends it; an old sign-in is asked for a
+// factor before it gives any.
+func TestMySecurity(t *testing.T) {
+	a := newAlice(t)
+	p, v := newCLI(a), newVisitor(t)
+	v.get(p.url())
+	a.signIn(v)
+	v.submit("/v1/authorize", "answer", "allow")
+	got := p.works(p.received().Get("code"))
+	v.get(a.console()+"/security").shows("Where you are signed in", "the session of aws login")
+	_, v.body, _ = strings.Cut(v.body, `<th scope="row"><code>aws login</code>`)
+	v.submit("/security/sessions/end")
+	if v.at.Path != "/security" || strings.Contains(v.body, "of aws login") {
+		t.Errorf("at %s, still there:\n%s", v.at, v.body)
+	}
+	if status, more := p.refresh(got.RefreshToken); status != http.StatusUnauthorized || more.Error != "TOKEN_EXPIRED" {
+		t.Errorf("having ended it: %d %+v", status, more)
+	}
+
+	a.Advance(11 * time.Minute)
+	p = newCLI(a)
+	v.get(p.url()).shows("Show that it is you").submit("/signin/factor", "code", a.code())
+	v.shows("Sign in to the AWS CLI?").submit("/v1/authorize", "answer", "allow")
+	p.works(p.received().Get("code"))
+}
