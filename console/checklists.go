@@ -400,5 +400,5 @@ func (v *Visit) checklist(info *advisor.ChecklistInfo, subject string) (*view, e
 	if info.Subject == advisor.AboutAccount {
 		return v.survey(key)
 	}
-	return v.console.surveys.of(v.Person, key, func(time.Time) (bool, error) { return true, nil })
+	return v.console.surveys.of(v.looker(), key, func(time.Time) (bool, error) { return true, nil })
 }

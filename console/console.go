@@ -95,6 +95,8 @@ type Config struct {
 	Region string
 	// Person says who is signed in. No person and no error is nobody.
 	Person func(*http.Request) (*Person, error)
+	// API is the API in that person's hands.
+	API func(*Person, *http.Request) *API
 	// Offers tells whether this version has an operation, such as sts:AssumeRole.
 	Offers func(operation string) bool
 	// Version is the server's, Health the state of its parts.
@@ -125,8 +127,7 @@ type Person struct {
 	MFATime time.Time
 	Expires time.Time // when the session ends unless it is renewed
 
-	// API is the API with the credentials of the session, Browser the session itself.
-	API     *API
+	// Browser is the session.
 	Browser *session.Browser
 }
 

@@ -135,7 +135,7 @@ func sentence(s string) string {
 
 func (v *Visit) responder(e exposure, key *identity.KeyState) *respond.Responder {
 	return &respond.Responder{
-		Key: key, Server: v.keyAPI(), IAM: v.API().IAM, Partition: arn.PartitionOf(v.console.config.Region),
+		Key: key, Server: respond.Server{Revoke: v.keyAPI().Revoke, Calls: v.keyAPI().Calls}, IAM: v.API().IAM, Partition: arn.PartitionOf(v.console.config.Region),
 		Leaked: e.Leaked, NoQuarantine: !e.Quarantine,
 	}
 }

@@ -153,7 +153,7 @@ func TestFindings_Many(t *testing.T) {
 			Ref: rule.ID + "-" + name, Page: "/users/" + name, Fix: []string{`aws iam x --user-name '<b>'`}, Evidence: []advisor.Evidence{{Name: "<i>", Value: `"><script>`}},
 		})
 	}
-	w.console.surveys.read = func(context.Context, *Person, *surveyKey) (*look, error) { return &look{report: many}, nil }
+	w.console.surveys.read = func(context.Context, *looker, *surveyKey) (*look, error) { return &look{report: many}, nil }
 	a := w.settled("/findings")
 	a.contains(t, "By kind", "60 findings", "Findings 1–25 of 60", "Next page", `user aa<script>"'&`)
 	w.get("/findings?page=3").contains(t, "Findings 51–60 of 60")
@@ -176,7 +176,7 @@ func TestFindings_Looking(t *testing.T) {
 	w.signInRoot()
 	go1 := make(chan struct{})
 	read := w.console.surveys.read
-	w.console.surveys.read = func(ctx context.Context, p *Person, key *surveyKey) (*look, error) {
+	w.console.surveys.read = func(ctx context.Context, p *looker, key *surveyKey) (*look, error) {
 		<-go1
 		return read(ctx, p, key)
 	}

@@ -58,8 +58,13 @@ func (g *Gate) Person(r *http.Request) (*Person, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.API = newAPI(g.AWS, g.Region, p.Browser.Credentials(g.Sessions), r)
 	return p, nil
+}
+
+// API is the API in the hands of the person who sent a request. It is apart from Person,
+// which templates see: see package internal/paging on what a linker makes of clients there.
+func (g *Gate) API(p *Person, r *http.Request) *API {
+	return newAPI(g.AWS, g.Region, p.Browser.Credentials(g.Sessions), r)
 }
 
 // seen writes that the session is used, once in a while.
@@ -107,7 +112,12 @@ func (g *Gate) describe(r store.Reader, b *session.Browser) (*Person, error) {
 }
 
 // API is the API in the hands of the person who is signed in.
-func (v *Visit) API() *API { return v.Person.API }
+func (v *Visit) API() *API {
+	if v.api == nil {
+		v.api = v.console.config.API(v.Person, v.Request)
+	}
+	return v.api
+}
 
 // errStepUp leads to the page on which a factor is shown again, and back.
 type errStepUp struct{ back string }

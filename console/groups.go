@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/lanyard-iam/lanyard/internal/paging"
 )
 
 // groupRoutes are the pages of user groups.
@@ -280,7 +281,7 @@ func emptyGroup(ctx context.Context, api *API, name *string) error {
 			return err
 		}
 	}
-	pages := iam.NewGetGroupPaginator(api.IAM, &iam.GetGroupInput{GroupName: name, MaxItems: aws.Int32(1000)})
+	pages := paging.Of(api.IAM.GetGroup, &iam.GetGroupInput{GroupName: name, MaxItems: aws.Int32(1000)})
 	var members []types.User
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/lanyard-iam/lanyard/internal/paging"
 )
 
 // policyRoutes are the pages of managed policies. An ARN in an address is one escaped
@@ -343,7 +344,7 @@ func versionText(ctx context.Context, client *iam.Client, arn, version string) (
 // own policies more.
 func listVersions(ctx context.Context, client *iam.Client, arn string) ([]types.PolicyVersion, error) {
 	var all []types.PolicyVersion
-	for pages := iam.NewListPolicyVersionsPaginator(client, &iam.ListPolicyVersionsInput{PolicyArn: &arn}); pages.HasMorePages() && len(all) < 1000; {
+	for pages := paging.Of(client.ListPolicyVersions, &iam.ListPolicyVersionsInput{PolicyArn: &arn}); pages.HasMorePages() && len(all) < 1000; {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err

@@ -1,7 +1,5 @@
 package console
 
-import "slices"
-
 // Route is one line of the table: what is asked for, and what answers.
 type Route struct {
 	// Pattern is method and path, as http.ServeMux has them. GET covers HEAD.
@@ -31,8 +29,9 @@ const (
 // routes is every page of the console. What is not here does not exist, and what
 // does not say Anyone is for people who are signed in.
 func (c *Console) routes() []Route {
-	return slices.Concat(
-		[]Route{
+	var all []Route
+	for _, area := range [][]Route{
+		{
 			{Pattern: "GET /search", Handle: c.search},
 			{Pattern: "POST /preferences/theme", Handle: c.setTheme, Access: Anyone},
 		},
@@ -58,5 +57,8 @@ func (c *Console) routes() []Route {
 		c.systemRoutes(),
 		c.userRoutes(),
 		c.whyRoutes(),
-	)
+	} {
+		all = append(all, area...)
+	}
+	return all
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/internal/paging"
 )
 
 type searchPage struct {
@@ -95,7 +96,7 @@ var searchLists = []struct {
 	list func(context.Context, *iam.Client) ([]found, error)
 }{
 	{"users", func(ctx context.Context, client *iam.Client) (all []found, err error) {
-		for pages := iam.NewListUsersPaginator(client, &iam.ListUsersInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
+		for pages := paging.Of(client.ListUsers, &iam.ListUsersInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return nil, err
@@ -107,7 +108,7 @@ var searchLists = []struct {
 		return all, nil
 	}},
 	{"groups", func(ctx context.Context, client *iam.Client) (all []found, err error) {
-		for pages := iam.NewListGroupsPaginator(client, &iam.ListGroupsInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
+		for pages := paging.Of(client.ListGroups, &iam.ListGroupsInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return nil, err
@@ -119,7 +120,7 @@ var searchLists = []struct {
 		return all, nil
 	}},
 	{"roles", func(ctx context.Context, client *iam.Client) (all []found, err error) {
-		for pages := iam.NewListRolesPaginator(client, &iam.ListRolesInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
+		for pages := paging.Of(client.ListRoles, &iam.ListRolesInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return nil, err
@@ -131,7 +132,7 @@ var searchLists = []struct {
 		return all, nil
 	}},
 	{"policies", func(ctx context.Context, client *iam.Client) (all []found, err error) {
-		for pages := iam.NewListPoliciesPaginator(client, &iam.ListPoliciesInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
+		for pages := paging.Of(client.ListPolicies, &iam.ListPoliciesInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return nil, err

@@ -49,7 +49,7 @@ type surveys struct {
 	// patience waits for a page.
 	patience func() <-chan time.Time
 	// read does the work.
-	read func(ctx context.Context, p *Person, key *surveyKey) (*look, error)
+	read func(ctx context.Context, p *looker, key *surveyKey) (*look, error)
 	fail func(error)
 
 	ctx    context.Context
@@ -119,14 +119,14 @@ func newSurveys(clock func() time.Time, region string, fail func(error)) *survey
 		patience: func() <-chan time.Time { return time.After(surveyPatience) },
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.read = func(ctx context.Context, p *Person, key *surveyKey) (*look, error) {
+	s.read = func(ctx context.Context, p *looker, key *surveyKey) (*look, error) {
 		return p.look(ctx, key, region, clock)
 	}
 	return s
 }
 
 // look reads the account and judges it.
-func (p *Person) look(ctx context.Context, key *surveyKey, region string, clock func() time.Time) (*look, error) {
+func (p *looker) look(ctx context.Context, key *surveyKey, region string, clock func() time.Time) (*look, error) {
 	surveyor := p.surveyor(region, clock)
 	switch key.what {
 	case forChecklist:
@@ -164,12 +164,20 @@ func keyAges(f *advisor.Facts) []Point {
 	return ages
 }
 
+// looker is whoever looks at their account, also when their request is over.
+type looker struct {
+	account string
+	api     *API
+}
+
+func (v *Visit) looker() *looker { return &looker{account: v.Person.Account, api: v.API()} }
+
 // surveyor reads the account as the person.
-func (p *Person) surveyor(region string, clock func() time.Time) *survey.Surveyor {
+func (p *looker) surveyor(region string, clock func() time.Time) *survey.Surveyor {
 	s := &survey.Surveyor{
-		IAM: p.API.IAM, CloudTrail: p.API.CloudTrail, Account: p.Account, Partition: string(arn.PartitionOf(region)), Partial: true,
+		IAM: p.api.IAM, CloudTrail: p.api.CloudTrail, Account: p.account, Partition: string(arn.PartitionOf(region)), Partial: true,
 	}
-	s.Ours(p.API.Lanyard)
+	s.Ours(p.api.Lanyard)
 	s.Now = func(context.Context) (time.Time, error) { return clock().UTC(), nil }
 	return s
 }
@@ -192,7 +200,7 @@ var errLooking = errors.New("the account is being read")
 
 // of returns the person's look at their account, and sees that there will be a newer one
 // if something changed. It waits for that only as long as a page can.
-func (s *surveys) of(p *Person, key surveyKey, changed func(since time.Time) (bool, error)) (*view, error) {
+func (s *surveys) of(p *looker, key surveyKey, changed func(since time.Time) (bool, error)) (*view, error) {
 	s.mu.Lock()
 	kept := s.entry(key)
 	last, done := kept.look, kept.done
@@ -266,7 +274,7 @@ func (s *surveys) drop(e *list.Element) {
 
 // start begins a survey in the background, unless too many are under way or one of this
 // key is. It returns what is closed at its end, or nil.
-func (s *surveys) start(p *Person, key surveyKey) chan struct{} {
+func (s *surveys) start(p *looker, key surveyKey) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept := s.entry(key)
@@ -290,7 +298,7 @@ func (s *surveys) start(p *Person, key surveyKey) chan struct{} {
 	return done
 }
 
-func (s *surveys) run(p *Person, kept *surveyed) {
+func (s *surveys) run(p *looker, kept *surveyed) {
 	ctx, cancel := context.WithTimeout(s.ctx, surveyLimit)
 	defer cancel()
 	began := s.clock().UTC()
@@ -321,7 +329,7 @@ func (s *surveys) run(p *Person, kept *surveyed) {
 }
 
 // attempt keeps what is broken in a survey from ending the server.
-func (s *surveys) attempt(ctx context.Context, p *Person, key *surveyKey, began time.Time) (made *look, err error) {
+func (s *surveys) attempt(ctx context.Context, p *looker, key *surveyKey, began time.Time) (made *look, err error) {
 	defer func() {
 		if broken := recover(); broken != nil {
 			made, err = nil, fmt.Errorf("panic: %v\n%s", broken, debug.Stack())
@@ -346,7 +354,7 @@ func (v *Visit) survey(key surveyKey) (*view, error) {
 		}
 		return nil, err
 	}
-	return s.of(v.Person, key, func(since time.Time) (bool, error) { return v.changed(ctx, since) })
+	return s.of(v.looker(), key, func(since time.Time) (bool, error) { return v.changed(ctx, since) })
 }
 
 // mayLook asks for a little of what a survey asks for.

@@ -32,7 +32,7 @@ func newSurveying(t *testing.T, read func(ctx context.Context) (*look, error)) *
 		defer x.mu.Unlock()
 		return x.now
 	}, region, func(err error) { x.last = err })
-	x.surveys.read = func(ctx context.Context, _ *Person, _ *surveyKey) (*look, error) {
+	x.surveys.read = func(ctx context.Context, _ *looker, _ *surveyKey) (*look, error) {
 		x.reads.Add(1)
 		return read(ctx)
 	}
@@ -49,7 +49,7 @@ func (x *surveying) later(d time.Duration) {
 
 // ask looks as somebody; changed tells whether something changed.
 func (x *surveying) ask(who string, changed bool) (*view, error) {
-	return x.of(&Person{}, surveyKey{account: string(ours), session: who}, func(time.Time) (bool, error) { return changed, nil })
+	return x.of(&looker{}, surveyKey{account: string(ours), session: who}, func(time.Time) (bool, error) { return changed, nil })
 }
 
 func (x *surveying) must(v *view, err error) *view {
@@ -170,7 +170,7 @@ func TestSurveysHaveBounds(t *testing.T) {
 	if x.recent.Len() != surveysKept || len(x.byKey) != surveysKept || x.weight != surveysKept {
 		t.Errorf("%d of %d are kept, weight %d", x.recent.Len(), len(x.byKey), x.weight)
 	}
-	x.surveys.read = func(context.Context, *Person, *surveyKey) (*look, error) {
+	x.surveys.read = func(context.Context, *looker, *surveyKey) (*look, error) {
 		return &look{report: &advisor.Report{Findings: make([]advisor.Finding, factsKept/2)}}, nil
 	}
 	for i := range 4 {
@@ -182,7 +182,7 @@ func TestSurveysHaveBounds(t *testing.T) {
 
 	// More than can be under way are tried at the next visit.
 	step := make(chan struct{})
-	x.surveys.read = func(ctx context.Context, _ *Person, _ *surveyKey) (*look, error) {
+	x.surveys.read = func(ctx context.Context, _ *looker, _ *surveyKey) (*look, error) {
 		select {
 		case <-step:
 		case <-ctx.Done():

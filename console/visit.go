@@ -22,6 +22,7 @@ type Visit struct {
 	Now time.Time
 
 	console *Console
+	api     *API // made when it is asked for
 	route   Route
 	w       *answer
 	flashes []Flash // to be shown on the next page

@@ -143,7 +143,7 @@ func newWorld(t *testing.T) *world {
 	})
 	x.console, err = New(Config{
 		URL: &url.URL{Scheme: "https", Host: "id.example.com"}, Region: region,
-		Person: gate.Person, SignIns: w.signIns, Login: login, Log: log, Clock: clock,
+		Person: gate.Person, API: gate.API, SignIns: w.signIns, Login: login, Log: log, Clock: clock,
 	})
 	w.must(err)
 	return w
@@ -220,7 +220,7 @@ func (w *world) api() *API {
 	if p == nil {
 		w.t.Fatal("nobody is signed in")
 	}
-	return p.API
+	return w.console.config.API(p, r)
 }
 
 // The console is a client like any other: policies decide, and the trail says who, from

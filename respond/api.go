@@ -84,5 +84,3 @@ func (a *API) Calls(ctx context.Context, id string, yield func(*audit.KeyCall)) 
 	}
 	return trail, nil
 }
-
-var _ Server = (*API)(nil)

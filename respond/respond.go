@@ -25,6 +25,7 @@ import (
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/internal/paging"
 )
 
 // Quarantine is the AWS managed policy that denies what thieves of keys do first: to make
@@ -32,12 +33,13 @@ import (
 const Quarantine = "AWSCompromisedKeyQuarantineV3"
 
 // Server is what AWS's API has no operation for.
-type Server interface {
+// They are functions and no interface for the reason that package internal/paging tells.
+type Server struct {
 	// Revoke ends the sessions that a key minted before now. It returns the moment before
 	// which they were issued.
-	Revoke(ctx context.Context, id string) (before time.Time, err error)
+	Revoke func(ctx context.Context, id string) (before time.Time, err error)
 	// Calls yields what a key and its sessions did.
-	Calls(ctx context.Context, id string, yield func(*audit.KeyCall)) (*audit.KeyTrail, error)
+	Calls func(ctx context.Context, id string, yield func(*audit.KeyCall)) (*audit.KeyTrail, error)
 }
 
 // Vault keeps the secret of a replacement, which can be had once. It is opened before
@@ -212,7 +214,7 @@ func (r *Responder) policy() string {
 }
 
 func (r *Responder) quarantined(ctx context.Context) (bool, error) {
-	pages := iam.NewListAttachedUserPoliciesPaginator(r.IAM, &iam.ListAttachedUserPoliciesInput{UserName: &r.Key.UserName})
+	pages := paging.Of(r.IAM.ListAttachedUserPolicies, &iam.ListAttachedUserPoliciesInput{UserName: &r.Key.UserName})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

@@ -186,7 +186,7 @@ func TestStepsAndTheirFailures(t *testing.T) {
 		f := &fake{fail: c.fail}
 		r := &Responder{
 			Key:    &identity.KeyState{ID: leakedKey, Exists: true, Active: true, UserName: "alice"},
-			Server: f, IAM: f.client(), Partition: "aws", Leaked: leakedAt,
+			Server: Server{f.Revoke, f.Calls}, IAM: f.client(), Partition: "aws", Leaked: leakedAt,
 			OpenVault: func(string) (Vault, error) { return f, f.step("OpenVault") },
 		}
 		report, err := r.Run(t.Context())
@@ -203,7 +203,7 @@ func TestStepsAndTheirFailures(t *testing.T) {
 	// An interruption stops between two steps.
 	ctx, cancel := context.WithCancel(t.Context())
 	f := &fake{}
-	r := &Responder{Key: &identity.KeyState{ID: leakedKey, Exists: true, Active: true, UserName: "alice"}, Server: f, IAM: f.client(), Partition: "aws"}
+	r := &Responder{Key: &identity.KeyState{ID: leakedKey, Exists: true, Active: true, UserName: "alice"}, Server: Server{f.Revoke, f.Calls}, IAM: f.client(), Partition: "aws"}
 	cancel()
 	report, err := r.Run(ctx)
 	if !errors.Is(err, context.Canceled) || len(report.Steps) != 1 {
@@ -253,7 +253,7 @@ func TestLook(t *testing.T) {
 		{identity.KeyState{Exists: true}, "ListAttached", "already, to do, failed"},
 	} {
 		f := &fake{fail: c.fail}
-		r := &Responder{Key: &c.key, Server: f, IAM: f.client(), Partition: "aws"}
+		r := &Responder{Key: &c.key, Server: Server{f.Revoke, f.Calls}, IAM: f.client(), Partition: "aws"}
 		var got []string
 		for _, s := range r.Look(t.Context()) {
 			got = append(got, string(s.State))

@@ -336,6 +336,7 @@ func (s *Server) openConsole() error {
 		URL:     u,
 		Region:  s.config.Region,
 		Person:  gate.Person,
+		API:     gate.API,
 		SignIns: s.signIns,
 		Login:   s.login,
 		Version: s.config.Version,

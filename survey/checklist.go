@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/lanyard-iam/lanyard/advisor"
+	"github.com/lanyard-iam/lanyard/internal/paging"
 )
 
 const (
@@ -121,7 +122,7 @@ func (s *Surveyor) one(ctx context.Context, p *advisor.Progress) (*advisor.Facts
 		return nil, fmt.Errorf("read the MFA devices: %w", err)
 	}
 	u.MFA = len(u.Devices) > 0
-	attached := iam.NewListAttachedUserPoliciesPaginator(s.IAM, &iam.ListAttachedUserPoliciesInput{UserName: &u.Name})
+	attached := paging.Of(s.IAM.ListAttachedUserPolicies, &iam.ListAttachedUserPoliciesInput{UserName: &u.Name})
 	for p.Key != "" && attached.HasMorePages() {
 		page, err := attached.NextPage(ctx)
 		if err != nil {
@@ -157,7 +158,7 @@ func (s *Surveyor) lookUp(ctx context.Context, q *advisor.Query) ([]advisor.Even
 	if q.Enough > 0 && q.Events == "" && q.Mentions == "" {
 		size = int32(min(q.Enough, 50))
 	}
-	pages := cloudtrail.NewLookupEventsPaginator(s.CloudTrail, &cloudtrail.LookupEventsInput{
+	pages := paging.Of(s.CloudTrail.LookupEvents, &cloudtrail.LookupEventsInput{
 		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKey(q.Attribute), AttributeValue: &q.Value}}, MaxResults: &size,
 	})
 	for n := 0; n < maxPages && pages.HasMorePages(); n++ {

@@ -26,6 +26,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/lanyard-iam/lanyard/advisor"
+	"github.com/lanyard-iam/lanyard/internal/paging"
 	"github.com/lanyard-iam/lanyard/internal/samlx"
 )
 
@@ -239,7 +240,7 @@ func parseReport(text string, f *advisor.Facts) (map[string]*row, error) {
 
 // details reads who and what there is, with the policies.
 func (s *Surveyor) details(ctx context.Context, f *advisor.Facts) error {
-	pages := iam.NewGetAccountAuthorizationDetailsPaginator(s.IAM, &iam.GetAccountAuthorizationDetailsInput{MaxItems: aws.Int32(1000)})
+	pages := paging.Of(s.IAM.GetAccountAuthorizationDetails, &iam.GetAccountAuthorizationDetailsInput{MaxItems: aws.Int32(1000)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -383,7 +384,7 @@ func (s *Surveyor) passwordPolicy(ctx context.Context, f *advisor.Facts) error {
 // devices reads whose MFA devices there are.
 func (s *Surveyor) devices(ctx context.Context, f *advisor.Facts) error {
 	if f.Root.MFA {
-		pages := iam.NewListVirtualMFADevicesPaginator(s.IAM, &iam.ListVirtualMFADevicesInput{AssignmentStatus: types.AssignmentStatusTypeAssigned, MaxItems: aws.Int32(1000)})
+		pages := paging.Of(s.IAM.ListVirtualMFADevices, &iam.ListVirtualMFADevicesInput{AssignmentStatus: types.AssignmentStatusTypeAssigned, MaxItems: aws.Int32(1000)})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
@@ -406,7 +407,7 @@ func (s *Surveyor) devices(ctx context.Context, f *advisor.Facts) error {
 }
 
 func (s *Surveyor) devicesOf(ctx context.Context, u *advisor.User) error {
-	pages := iam.NewListMFADevicesPaginator(s.IAM, &iam.ListMFADevicesInput{UserName: &u.Name})
+	pages := paging.Of(s.IAM.ListMFADevices, &iam.ListMFADevicesInput{UserName: &u.Name})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if noSuch(err) {
@@ -451,7 +452,7 @@ func (s *Surveyor) keys(ctx context.Context, f *advisor.Facts, all bool) error {
 func (s *Surveyor) keysOf(ctx context.Context, u *advisor.User) error {
 	known := u.Keys
 	u.Keys = nil
-	pages := iam.NewListAccessKeysPaginator(s.IAM, &iam.ListAccessKeysInput{UserName: &u.Name})
+	pages := paging.Of(s.IAM.ListAccessKeys, &iam.ListAccessKeysInput{UserName: &u.Name})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if noSuch(err) {
@@ -516,7 +517,7 @@ func (s *Surveyor) trail(ctx context.Context, f *advisor.Facts) error {
 	since = f.Now.Add(-advisor.RecentCalls)
 	return each(ctx, keys, func(ctx context.Context, k advisor.Key) error {
 		var calls []advisor.Call
-		pages := cloudtrail.NewLookupEventsPaginator(s.CloudTrail, lookup(cttypes.LookupAttributeKeyAccessKeyId, k.ID, since))
+		pages := paging.Of(s.CloudTrail.LookupEvents, lookup(cttypes.LookupAttributeKeyAccessKeyId, k.ID, since))
 		for n := 0; n < maxCallPages && pages.HasMorePages(); n++ {
 			page, err := pages.NextPage(ctx)
 			if err != nil {

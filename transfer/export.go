@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/lanyard-iam/lanyard/internal/paging"
 )
 
 // The form that the AWS CLI prints: the members in the order of the API's model,
@@ -165,7 +166,7 @@ func Export(ctx context.Context, client *iam.Client, out io.Writer) error {
 		}
 		w.text("\n    \"" + list.name + "\": [")
 		n := 0
-		pages := iam.NewGetAccountAuthorizationDetailsPaginator(client, &iam.GetAccountAuthorizationDetailsInput{Filter: list.filter, MaxItems: aws.Int32(1000)})
+		pages := paging.Of(client.GetAccountAuthorizationDetails, &iam.GetAccountAuthorizationDetailsInput{Filter: list.filter, MaxItems: aws.Int32(1000)})
 		for pages.HasMorePages() && w.err == nil {
 			page, err := pages.NextPage(ctx)
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/internal/paging"
 )
 
 // digest stands for a document: its white space does not count.
@@ -56,7 +57,7 @@ func load(ctx context.Context, client *iam.Client) (*state, error) {
 	for k := range s.of {
 		s.of[k] = map[string]*having{}
 	}
-	pages := iam.NewGetAccountAuthorizationDetailsPaginator(client, &iam.GetAccountAuthorizationDetailsInput{
+	pages := paging.Of(client.GetAccountAuthorizationDetails, &iam.GetAccountAuthorizationDetailsInput{
 		MaxItems: aws.Int32(1000),
 		Filter:   []types.EntityType{types.EntityTypeUser, types.EntityTypeGroup, types.EntityTypeRole, types.EntityTypeLocalManagedPolicy},
 	})
@@ -69,7 +70,7 @@ func load(ctx context.Context, client *iam.Client) (*state, error) {
 			return nil, err
 		}
 	}
-	profiles := iam.NewListInstanceProfilesPaginator(client, &iam.ListInstanceProfilesInput{MaxItems: aws.Int32(1000)})
+	profiles := paging.Of(client.ListInstanceProfiles, &iam.ListInstanceProfilesInput{MaxItems: aws.Int32(1000)})
 	for profiles.HasMorePages() {
 		page, err := profiles.NextPage(ctx)
 		if err != nil {

@@ -95,7 +95,7 @@ Exit code 254: a step failed, or the server does not know the key.`,
 				return err
 			}
 			r := &respond.Responder{
-				Key: &key, Server: keyServer{running}, IAM: a.iam, Partition: a.partition,
+				Key: &key, Server: respond.Server{Revoke: keyServer{running}.Revoke, Calls: keyServer{running}.Calls}, IAM: a.iam, Partition: a.partition,
 				Leaked: since, NoQuarantine: noQuarantine, KeepReads: output == "json",
 			}
 			var shown *terminalVault
