@@ -55,6 +55,10 @@ bench: ## benchmarks beside the code, and the peers in bench/
 golden: ## rewrite the golden files; read the diff
 	$(GO) test ./audit ./cmd/lanyard ./policy ./protocol ./test/script ./test/wire ./transfer -update
 
+.PHONY: data
+data: ## pack the AWS managed policies in awsmanaged/data
+	$(GO) run ./awsmanaged/pack
+
 .PHONY: docs
 docs: ## write the generated documents: operations, licences
 	$(GO) run ./internal/docgen

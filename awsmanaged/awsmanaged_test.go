@@ -1,7 +1,11 @@
 package awsmanaged
 
 import (
+	"archive/zip"
+	"bytes"
 	"encoding/json"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -264,5 +268,31 @@ func BenchmarkFind(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c.Find("arn:aws:iam::aws:policy/job-function/Billing")
+	}
+}
+
+// The archive in the binary is what the folder says. After a change: make data.
+func TestArchiveIsTheFolder(t *testing.T) {
+	packed, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	err = fs.WalkDir(os.DirFS("."), "data", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		n++
+		want, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if got, err := fs.ReadFile(packed, name); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s differs in data.zip (%v): run make data", name, err)
+		}
+		return nil
+	})
+	if err != nil || n != len(packed.File) {
+		t.Errorf("%d files, %d in data.zip: run make data (%v)", n, len(packed.File), err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 var floors = [][]string{
 	{"arn", "internal/cache", "internal/strict", "internal/password", "internal/paging", "internal/certificate", "internal/sshkey", "keyring"},
 	{"internal/samlx", "internal/webauthnx", "internal/webauthnx/softkey", "policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
-	{"constraint/gen", "awsmanaged/gen"},
+	{"constraint/gen", "awsmanaged/gen", "awsmanaged/pack"},
 	{"advisor"},
 	{"store"},
 	{"store/internal/..."},
