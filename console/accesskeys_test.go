@@ -146,7 +146,7 @@ func TestT369_RotationOfAnAccessKey(t *testing.T) {
 	// Step 1.
 	w.later(100 * day)
 	program := w.with(old, oldSecret, "cron/1.0 <b>on</b> ci", "198.51.100.7:443")
-	_, err := program.STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	_, err := stsOf(program).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.later(25 * time.Hour)
 	w.signIn("alice")
@@ -172,11 +172,11 @@ func TestT369_RotationOfAnAccessKey(t *testing.T) {
 		return a
 	}
 	later := w.with(fresh, freshSecret, "cron/2.0", "203.0.113.9:443")
-	_, err = later.STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	_, err = stsOf(later).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.later(2 * time.Minute)
 	look("Only the new key is used", "203.0.113.9", "cron/2.0", "sts, us-east-1")
-	_, err = program.STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	_, err = stsOf(program).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.later(time.Minute)
 	if a := look("Both keys are used", "Old key", "New key"); !strings.Contains(a.body, page+"/use?look=2&amp;user=alice") {
@@ -189,7 +189,7 @@ func TestT369_RotationOfAnAccessKey(t *testing.T) {
 		t.Fatalf("deactivated: %d %s", a.StatusCode, a.body)
 	}
 	w.get(page).contains(t, "is inactive. It can be reactivated", "Nobody asks for the old key", "Reactivate", "Delete "+old)
-	if _, err = program.STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); err == nil {
+	if _, err = stsOf(program).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); err == nil {
 		t.Fatal("an inactive key works")
 	}
 	w.must(w.trail.Sync(t.Context()))
@@ -198,7 +198,7 @@ func TestT369_RotationOfAnAccessKey(t *testing.T) {
 	a.contains(t, "Something still has the old key", "198.51.100.7")
 	a = w.post(page+"/status", a.fieldsOf(t, page+"/status"))
 	w.get(page).contains(t, "works again", "Deactivate the old key")
-	_, err = program.STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	_, err = stsOf(program).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.post(page+"/status", w.get(page).fieldsOf(t, page+"/status"))
 
@@ -247,7 +247,7 @@ func TestAccessKeyQuota(t *testing.T) {
 	w.later(time.Hour)
 	w.signIn("alice")
 	second, _ := w.post("/access-keys", w.get("/access-keys/new").fieldsOf(t, "/access-keys")).made(t)
-	_, err := w.with(first, firstSecret, "app", "192.0.2.4:1").STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	_, err := stsOf(w.with(first, firstSecret, "app", "192.0.2.4:1")).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.later(time.Minute)
 	a := w.get("/access-keys/new?user=alice")

@@ -13,12 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/service/signin"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/sigv4"
+	"github.com/lanyard-iam/lanyard/survey"
 )
 
 // API is Lanyard's API in the hands of the person who is signed in: the same operations
@@ -26,8 +26,7 @@ import (
 // other way to what is stored.
 type API struct {
 	IAM        *iam.Client
-	STS        *sts.Client
-	CloudTrail *cloudtrail.Client
+	CloudTrail survey.Trail
 	Lanyard    *lanyard.Client
 	Login      *signin.Client
 }
@@ -46,8 +45,7 @@ func newAPI(aws http.Handler, region string, credentials session.Credentials, r 
 	}
 	return &API{
 		IAM:        iam.NewFromConfig(config),
-		STS:        sts.NewFromConfig(config),
-		CloudTrail: cloudtrail.NewFromConfig(config),
+		CloudTrail: survey.Trail{LookupEvents: cloudtrail.NewFromConfig(config).LookupEvents},
 		Lanyard: &lanyard.Client{
 			URL: inProcess, Region: region, HTTP: client, Now: time.Now, // as the SDK
 			Credentials: own,

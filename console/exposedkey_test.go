@@ -28,7 +28,7 @@ func (w *world) leak() (id string, thief, minted *API) {
 	id, secret := w.post("/access-keys", w.get("/access-keys/new").fieldsOf(w.t, "/access-keys")).made(w.t)
 	ctx := w.t.Context()
 	home := w.with(id, secret, "app/1.0", "192.0.2.1:9")
-	_, err := home.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	_, err := stsOf(home).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.later(8 * day)
 	thief = w.with(id, secret, "curl/8 <script>alert(1)</script>", "198.51.100.66:9")
@@ -38,10 +38,10 @@ func (w *world) leak() (id string, thief, minted *API) {
 	if err == nil {
 		w.t.Fatal("nobody is there")
 	}
-	out, err := thief.STS.GetSessionToken(ctx, &sts.GetSessionTokenInput{})
+	out, err := stsOf(thief).GetSessionToken(ctx, &sts.GetSessionTokenInput{})
 	w.must(err)
 	minted = w.withSession(out)
-	_, err = minted.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	_, err = stsOf(minted).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.later(time.Minute)
 	w.must(w.trail.Sync(ctx))
@@ -72,7 +72,7 @@ func (w *world) stopped(id string, thief, minted *API) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	for name, api := range map[string]*API{"the key": thief, "its session": minted} {
-		if _, err := api.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err == nil {
+		if _, err := stsOf(api).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}); err == nil {
 			w.t.Errorf("%s goes on", name)
 		}
 	}

@@ -71,7 +71,7 @@ func furnished(t *testing.T) (w *world, denied, key string) {
 	_, err = w.api().IAM.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("mallory")})
 	denied = problemOf(err).ID
 	w.signIn("alice")
-	_, err = w.api().STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	_, err = stsOf(w.api()).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	w.must(err)
 	_, err = w.api().IAM.GenerateCredentialReport(ctx, &iam.GenerateCredentialReportInput{})
 	w.must(err)

@@ -41,7 +41,7 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 	w.must(err)
 	w.post("/roles/deploy-production/inline", url.Values{"inline": {"mine"}, "document": {nothing}})
 	w.post("/roles", url.Values{"by": {"service"}, "service": {"ec2.amazonaws.com"}, "name": {"web"}})
-	_, err = w.api().STS.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/deploy-production"), RoleSessionName: aws.String("ci")})
+	_, err = stsOf(w.api()).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/deploy-production"), RoleSessionName: aws.String("ci")})
 	w.must(err)
 	w.post("/identity-providers", url.Values{"type": {"oidc"}, "url": {"https://token.actions.githubusercontent.com"}, "audience": {"sts.amazonaws.com"}})
 	w.post("/identity-providers", url.Values{"type": {"saml"}, "name": {"ADFS"}, "metadata": {samlMetadata(t, w.now.Add(-day), w.now.Add(10*day))}})

@@ -160,20 +160,20 @@ func TestRole(t *testing.T) {
 
 	// Sessions: who began them, and their end.
 	w.get(path+"?tab=sessions").contains(t, "Nobody, as far as the trail says.")
-	out, err := w.api().STS.AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/deploy"), RoleSessionName: aws.String("ci")})
+	out, err := stsOf(w.api()).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::111122223333:role/deploy"), RoleSessionName: aws.String("ci")})
 	w.must(err)
 	w.get(path+"?tab=sessions").contains(t, "alice", "AssumeRole", "Succeeded", "192.0.2.1")
 	ci := newAPI(w.aws, region, session.Credentials{
 		AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken,
 	}, httptest.NewRequest(http.MethodGet, "/", nil))
-	_, err = ci.STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+	_, err = stsOf(ci).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.leads(w.post(path+"/settings", url.Values{"longest": {"7200"}, "description": {"Deploys."}}), path+"?tab=sessions").contains(t, "2 hours", "Deploys.")
 	w.post(path+"/settings", url.Values{"longest": {"soon"}}).contains(t, "That is no length of a session")
 	w.post(path+"/settings", url.Values{"longest": {"1"}}).contains(t, "maxSessionDuration")
 	w.later(time.Minute)
 	w.leads(w.post(path+"/revoke", nil), path+"?tab=sessions").contains(t, "can do nothing more")
-	if _, err := ci.STS.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); err == nil {
+	if _, err := stsOf(ci).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); err == nil {
 		t.Error("the session goes on")
 	}
 	w.get("/events?by=EventName&value=RevokeSessions").contains(t, "role/deploy")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/audit"
@@ -341,4 +342,13 @@ func TestT249_NothingAfterTheEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// stsOf calls STS with the credentials of an API.
+func stsOf(api *API) *sts.Client {
+	c := api.Lanyard.Credentials
+	return sts.NewFromConfig(aws.Config{Region: region, BaseEndpoint: aws.String(inProcess), HTTPClient: api.Lanyard.HTTP,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
+		})})
 }

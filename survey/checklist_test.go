@@ -41,7 +41,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{T: t, l: lanyardtest.New(t)}
 	w.iam = iam.NewFromConfig(w.l.Config())
-	w.s = &survey.Surveyor{IAM: w.iam, CloudTrail: cloudtrail.NewFromConfig(w.l.Config()), Account: w.l.Account, Partition: "aws"}
+	w.s = &survey.Surveyor{IAM: w.iam, CloudTrail: survey.Trail{LookupEvents: cloudtrail.NewFromConfig(w.l.Config()).LookupEvents}, Account: w.l.Account, Partition: "aws"}
 	w.must(w.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("alice"), Path: aws.String("/people/")}))
 	made, err := w.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String("alice")})
 	w.must(made, err)
@@ -129,7 +129,7 @@ func TestAPersonsChecklist(t *testing.T) {
 		t.Errorf("used: %s", got)
 	}
 
-	hers := &survey.Surveyor{IAM: iam.NewFromConfig(config), CloudTrail: cloudtrail.NewFromConfig(config), Account: w.l.Account, Partition: "aws"}
+	hers := &survey.Surveyor{IAM: iam.NewFromConfig(config), CloudTrail: survey.Trail{LookupEvents: cloudtrail.NewFromConfig(config).LookupEvents}, Account: w.l.Account, Partition: "aws"}
 	_, err = hers.Checklist(t.Context(), advisor.FirstCredentials, "alice")
 	if api, ok := errors.AsType[smithy.APIError](err); !ok || api.ErrorCode() != "AccessDenied" {
 		t.Errorf("she may look without being allowed: %v", err)

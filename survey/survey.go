@@ -42,10 +42,16 @@ const (
 	maxReportBytes = 64 << 20
 )
 
+// Trail is what is asked of CloudTrail. It is the one operation and not the client, for the
+// reason that package internal/paging tells.
+type Trail struct {
+	LookupEvents func(context.Context, *cloudtrail.LookupEventsInput, ...func(*cloudtrail.Options)) (*cloudtrail.LookupEventsOutput, error)
+}
+
 // Surveyor reads an account.
 type Surveyor struct {
 	IAM        *iam.Client
-	CloudTrail *cloudtrail.Client
+	CloudTrail Trail
 	Account    string
 	Partition  string
 	// Report returns a credential report and its moment, and the present moment. Where

@@ -42,7 +42,7 @@ func TestTheFactsAreTheAccount(t *testing.T) {
 	}
 	must(client.UpdateAccessKey(ctx, &iam.UpdateAccessKeyInput{UserName: alice, AccessKeyId: last.AccessKeyId, Status: types.StatusTypeInactive}))
 
-	s := &survey.Surveyor{IAM: client, CloudTrail: cloudtrail.NewFromConfig(l.Config()), Account: l.Account, Partition: "aws"}
+	s := &survey.Surveyor{IAM: client, CloudTrail: survey.Trail{LookupEvents: cloudtrail.NewFromConfig(l.Config()).LookupEvents}, Account: l.Account, Partition: "aws"}
 	f, err := s.Read(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestAReportThatIsNone(t *testing.T) {
 		strings.Repeat("x", 64<<20+1): "it has more than",
 		"user,arn\n\"alice":           "there is no column",
 	} {
-		s := &survey.Surveyor{IAM: iam.NewFromConfig(l.Config()), CloudTrail: cloudtrail.NewFromConfig(l.Config()), Account: l.Account, Partition: "aws"}
+		s := &survey.Surveyor{IAM: iam.NewFromConfig(l.Config()), CloudTrail: survey.Trail{LookupEvents: cloudtrail.NewFromConfig(l.Config()).LookupEvents}, Account: l.Account, Partition: "aws"}
 		s.Report = func(context.Context) (string, time.Time, time.Time, error) { return text, time.Now(), time.Now(), nil }
 		if _, err := s.Read(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: %v, not %s", text, err, want)

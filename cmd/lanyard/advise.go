@@ -112,7 +112,7 @@ func (s *surveyed) surveyor(ctx context.Context) (*survey.Surveyor, error) {
 	if err != nil {
 		return nil, err
 	}
-	surveyor := &survey.Surveyor{IAM: a.iam, CloudTrail: a.trail, Account: string(a.account), Partition: string(a.partition)}
+	surveyor := &survey.Surveyor{IAM: a.iam, CloudTrail: survey.Trail{LookupEvents: a.trail.LookupEvents}, Account: string(a.account), Partition: string(a.partition)}
 	if a.lanyard != nil {
 		surveyor.Ours(a.lanyard)
 	}
