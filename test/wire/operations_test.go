@@ -606,8 +606,8 @@ var missing = map[string]string{
 	"sts:AssumeRoot":                                    "AccessDenied",
 	"lanyard:GetState":                                  "ResourceNotFoundException",
 	"lanyard:EndBrowserSession":                         "ResourceNotFoundException",
-	"lanyard:BeginSecurityKey":                          "ValidationError",
-	"lanyard:EnableSecurityKey":                         "ValidationError",
+	"lanyard:BeginSecurityKey":                          "ValidationException",
+	"lanyard:EnableSecurityKey":                         "ValidationException",
 	"lanyard:CreateRecoveryCodes":                       "RecentFactorRequiredException",
 	// A report is nobody's but of whom it was made for.
 	"iam:GetServiceLastAccessedDetails":             "NoSuchEntity",
