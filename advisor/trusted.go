@@ -208,8 +208,3 @@ func (j *judge) named(arn string) bool {
 func (j *judge) notAsked() string {
 	return fmt.Sprintf("who can assume which role was not asked: %d users and %d roles are too many at once; look at one role's page", len(j.Users), len(j.Roles))
 }
-
-// federated tells whether a role is for people of a SAML provider.
-func federated(trusted []Trusted) bool {
-	return slices.ContainsFunc(trusted, func(t Trusted) bool { return t.Kind == "saml" })
-}

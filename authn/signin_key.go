@@ -14,7 +14,7 @@ import (
 const msgNoKeys = "Security keys and passkeys do not work at this address."
 
 // errNoKeys: the server's address is none at which browsers offer security keys.
-var errNoKeys = errors.New(msgNoKeys)
+var errNoKeys = errors.New("there are no security keys at this address")
 
 // HasKeys tells whether security keys and passkeys work here.
 func (s *SignIns) HasKeys() bool { return s.Keys() != nil }

@@ -196,7 +196,7 @@ func TestT369_RotationOfAnAccessKey(t *testing.T) {
 	w.later(time.Minute)
 	a = w.get(page)
 	a.contains(t, "Something still has the old key", "198.51.100.7")
-	a = w.post(page+"/status", a.fieldsOf(t, page+"/status"))
+	w.post(page+"/status", a.fieldsOf(t, page+"/status"))
 	w.get(page).contains(t, "works again", "Deactivate the old key")
 	_, err = stsOf(program).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	w.must(err)

@@ -38,12 +38,11 @@ func TestAdviceInABrowser(t *testing.T) {
 	w.signInRoot()
 	w.somebodyUnsafe("mallory")
 	w.somebodyUnsafe("a-person-with-a-long-name.of-finance@accounting.example.com")
-	client := w.api().IAM
 	for i, days := range []int{400, 200, 100, 40, 10, 5} {
 		name := fmt.Sprint("deploy-", i)
 		w.now = time.Now().UTC().AddDate(0, 0, -days)
 		w.signInRoot()
-		client = w.api().IAM
+		client := w.api().IAM
 		_, err := client.CreateUser(t.Context(), &iam.CreateUserInput{UserName: &name})
 		w.must(err)
 		_, err = client.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: &name})
@@ -51,7 +50,7 @@ func TestAdviceInABrowser(t *testing.T) {
 	}
 	w.now = time.Now().UTC()
 	w.signInRoot()
-	client = w.api().IAM
+	client := w.api().IAM
 	_, err := client.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: aws.String("administrators")})
 	w.must(err)
 	_, err = client.AttachGroupPolicy(t.Context(), &iam.AttachGroupPolicyInput{GroupName: aws.String("administrators"), PolicyArn: aws.String("arn:aws:iam::aws:policy/AdministratorAccess")})

@@ -339,6 +339,7 @@ func (s *Server) openConsole() error {
 		API:     gate.API,
 		SignIns: s.signIns,
 		Login:   s.login,
+		Offers:  s.offers(),
 		Version: s.config.Version,
 		Health:  s.health,
 		Log:     s.log,
