@@ -33,7 +33,7 @@ func (c *Console) accessPlanRoutes() []Route {
 const (
 	planPrefix = "plan/"
 	maxNote    = 2000 // characters
-	planRows   = 100  // of a section
+	planRows   = 50   // of a section
 )
 
 // planName is the name of a draft.
@@ -159,12 +159,9 @@ func (c *Console) planPage(v *Visit, name string, d *draft, saved time.Time, fai
 	default:
 		body.Look.At, body.Look.Refreshing = seen.began, seen.Refreshing
 		body.Plan = seen.plan
-		for _, s := range seen.plan.Sections() {
-			shown := planSection{Section: s, Note: Field{Name: "note-" + s.ID, Label: "Note on " + strings.ToLower(s.Title), Type: "textarea", Rows: 2, Value: d.Notes[s.ID], MaxLength: maxNote, Optional: true}}
-			if len(s.Rows) > planRows {
-				shown.Rows, shown.More = s.Rows[:planRows], len(s.Rows)-planRows
-			}
-			body.Sections = append(body.Sections, shown)
+		for _, s := range seen.sections {
+			s.Note = Field{Name: "note-" + s.ID, Label: "Note on " + strings.ToLower(s.Title), Type: "textarea", Rows: 2, Value: d.Notes[s.ID], MaxLength: maxNote, Optional: true}
+			body.Sections = append(body.Sections, s)
 		}
 	}
 	page.Body = body
@@ -172,6 +169,19 @@ func (c *Console) planPage(v *Visit, name string, d *draft, saved time.Time, fai
 		return v.Fragment("accessplan", "look", body)
 	}
 	return v.Render("accessplan", page)
+}
+
+// sectionsOf are the sections with as many rows as a page can show.
+func sectionsOf(p *advisor.Plan) []planSection {
+	var list []planSection
+	for _, s := range p.Sections() {
+		shown := planSection{Section: s}
+		if len(s.Rows) > planRows {
+			shown.Rows, shown.More = slices.Clone(s.Rows[:planRows]), len(s.Rows)-planRows
+		}
+		list = append(list, shown)
+	}
+	return list
 }
 
 func (v *Visit) planDrafts(current string) ([]planDraft, error) {

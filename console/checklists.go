@@ -158,7 +158,15 @@ type shownStep struct {
 	Undone   bool
 	At       time.Time // when it was seen done
 	Commands []Command
+	More     int // commands, and evidence, that are not shown
+	MoreSeen int
 }
+
+// What is shown of a step: in a large account it may be about thousands.
+const (
+	shownCommands = 12
+	shownEvidence = 12
+)
 
 // step is a step with what was seen. A step of a procedure that was done stays done: its
 // evidence may have gone with the key that it was about. What an account must be is asked
@@ -167,6 +175,9 @@ func (p *progress) step(list *advisor.Checklist, i int) shownStep {
 	s := shownStep{Step: list.Steps[i], Number: i + 1}
 	seen, was := p.Seen[s.ID]
 	s.At = seen.At
+	if n := len(s.Evidence); n > shownEvidence {
+		s.Evidence, s.MoreSeen = s.Evidence[:shownEvidence], n-shownEvidence
+	}
 	switch {
 	case s.State == advisor.Done:
 		s.Done = true
@@ -176,13 +187,15 @@ func (p *progress) step(list *advisor.Checklist, i int) shownStep {
 		s.Undone = !seen.Skipped
 	case was:
 		s.Done, s.Skipped, s.Evidence = !seen.Skipped, seen.Skipped, seen.Evidence
+		s.MoreSeen = 0
 	}
 	if s.Done || s.Skipped {
 		return s
 	}
-	for _, line := range s.Step.Commands {
+	for _, line := range s.Step.Commands[:min(len(s.Step.Commands), shownCommands)] {
 		s.Commands = append(s.Commands, Command{Line: line})
 	}
+	s.More = len(s.Step.Commands) - len(s.Commands)
 	return s
 }
 
@@ -400,5 +413,5 @@ func (v *Visit) checklist(info *advisor.ChecklistInfo, subject string) (*view, e
 	if info.Subject == advisor.AboutAccount {
 		return v.survey(key)
 	}
-	return v.console.surveys.of(v.looker(), key, func(time.Time) (bool, error) { return true, nil })
+	return v.console.surveys.of(v.looker(), key)
 }

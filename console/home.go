@@ -1,16 +1,15 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/lanyard-iam/lanyard/advisor"
-	"github.com/lanyard-iam/lanyard/service/lanyard"
 )
 
 func (c *Console) homeRoutes() []Route {
@@ -35,11 +34,11 @@ type homePage struct {
 	More     int
 	Keys     *Chart
 
-	SignIns       []eventRow
-	SignInsDenied *Denied
-	Denials       []denialRow
-	DenialsDenied *Denied
-	MoreDenials   bool
+	TrailLook   lookLine
+	TrailDenied *Denied
+	SignIns     []eventRow
+	Denials     []denialRow
+	MoreDenials bool
 
 	Facts      []Pair
 	Checklists []checklistCard
@@ -51,14 +50,15 @@ func (c *Console) showHome(v *Visit) error {
 	body := homePage{Now: v.Now}
 	err := together(
 		func() error { return body.review(v) },
-		func() error { return body.signIns(v) },
-		func() error { return body.denials(v) },
+		func() error { return body.trail(v) },
 		func() error { return body.facts(v) },
 		func() error { return body.checklists(v) },
 	)
 	if err != nil {
 		return err
 	}
+	// One line says of when the page is, and asks again for all of it.
+	body.Look.Refreshing = body.Look.Refreshing || body.TrailLook.Refreshing
 	if v.WantsFragment() {
 		return v.Fragment("home", "look", body)
 	}
@@ -96,40 +96,36 @@ func (p *homePage) review(v *Visit) error {
 	return nil
 }
 
-func (p *homePage) signIns(v *Visit) error {
-	out, err := v.API().CloudTrail.LookupEvents(v.Request.Context(), &cloudtrail.LookupEventsInput{
-		LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyEventName, AttributeValue: aws.String("ConsoleLogin")}}, MaxResults: aws.Int32(homeSignIns),
-	})
+func (p *homePage) trail(v *Visit) error {
+	probe, err := v.API().CloudTrail.LookupEvents(v.Request.Context(), &cloudtrail.LookupEventsInput{MaxResults: aws.Int32(1)})
 	if refused(err) {
-		p.SignInsDenied = v.deniedOf(err)
+		p.TrailDenied = v.deniedOf(err)
+		return nil
+	}
+	if err != nil || probe == nil {
+		return err
+	}
+	seen, err := v.console.surveys.of(v.looker(), surveyKey{account: v.Person.Account, session: v.Person.Browser.ID(), what: forTrail})
+	if errors.Is(err, errLooking) {
+		p.TrailLook.Refreshing = true
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	for i := range out.Events {
-		p.SignIns = append(p.SignIns, eventOf(&out.Events[i]))
+	p.TrailLook = lookLine{At: seen.began, Refreshing: seen.Refreshing}
+	for i := range seen.trail.signIns {
+		p.SignIns = append(p.SignIns, eventOf(&seen.trail.signIns[i]))
 	}
-	return nil
-}
-
-func (p *homePage) denials(v *Visit) error {
-	out, err := lanyard.Call[lanyard.ListDenialsOutput](v.Request.Context(), v.API().Lanyard, &lanyard.ListDenialsInput{
-		StartTime: aws.Time(v.Now.Add(-24 * time.Hour)), MaxResults: aws.Int32(homeDenials),
-	})
-	if refused(err) {
-		p.DenialsDenied = v.deniedOf(err)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for i := range out.Denials {
-		row := denialOf(&out.Denials[i])
+	for i := range seen.trail.denials {
+		row := denialOf(&seen.trail.denials[i])
+		if v.Now.Sub(row.At) > day {
+			continue // since it was looked
+		}
 		row.Who, row.Resource = shortName(row.Who), shortName(row.Resource)
 		p.Denials = append(p.Denials, row)
 	}
-	p.MoreDenials = out.NextToken != nil
+	p.MoreDenials = seen.trail.moreDenials
 	return nil
 }
 

@@ -28,15 +28,18 @@ const (
 	surveysKept = 64
 	factsKept   = 400_000
 	// surveysAtOnce is how many accounts are read at a time. Each asks a few things at once.
-	surveysAtOnce = 2
+	surveysAtOnce = 3
 	// surveyLimit ends one that does not.
 	surveyLimit = 2 * time.Minute
 	// surveyPatience is how long a page waits for one: small accounts answer in that time,
 	// so that what was just put right is gone at once.
-	surveyPatience = 12 * time.Millisecond
+	surveyPatience = 8 * time.Millisecond
 	// surveyAge is after how long one is made again though nothing changed: keys are used
 	// and grow old without a change.
 	surveyAge = 5 * time.Minute
+	// trailAge is for how long the newest in the trail is new enough: each page that is
+	// opened writes to it.
+	trailAge = 3 * time.Second
 	// surveyRest is how many times as long as it took one rests before the next, where
 	// changes never cease.
 	surveyRest = 2
@@ -48,9 +51,10 @@ type surveys struct {
 	clock func() time.Time
 	// patience waits for a page.
 	patience func() <-chan time.Time
-	// read does the work.
-	read func(ctx context.Context, p *looker, key *surveyKey) (*look, error)
-	fail func(error)
+	// read does the work, and check tells whether something changed since.
+	read  func(ctx context.Context, p *looker, key *surveyKey) (*look, error)
+	check func(ctx context.Context, p *looker, since time.Time) (bool, error)
+	fail  func(error)
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -64,8 +68,8 @@ type surveys struct {
 }
 
 // surveyKey is whose look at which account it is: two sessions of one name may see
-// different things. What is looked for is findings, a plan with its day of review, or a
-// checklist with what it is about.
+// different things. What is looked for is findings, a plan with its day of review, a
+// checklist with what it is about, or the newest in the trail.
 type surveyKey struct {
 	account, session string
 	what             lookFor
@@ -78,13 +82,21 @@ const (
 	forFindings lookFor = iota
 	forPlan
 	forChecklist
+	forTrail
 )
+
+// always tells whether it is looked each time: what matters are reads, too.
+func (k *surveyKey) always() bool {
+	return k.what == forTrail || k.what == forChecklist && k.subject != ""
+}
 
 // surveyed is a look at an account, as far as it is.
 type surveyed struct {
 	key    surveyKey
-	look   *look // the last whole one; nil: there is none yet
-	err    error // of the last attempt
+	look   *look     // the last whole one; nil: there is none yet
+	err    error     // of the last attempt
+	quiet  time.Time // until then nothing changed since the look
+	moved  bool      // something changed since, and it is not looked again yet
 	tried  time.Time
 	took   time.Duration
 	weight int
@@ -98,7 +110,9 @@ type look struct {
 	report    *advisor.Report
 	keyAges   []Point            // of active keys; of findings only
 	plan      *advisor.Plan      // of a plan only
+	sections  []planSection      // of the plan, for its page
 	checklist *advisor.Checklist // of a checklist only
+	trail     *newest            // of the trail only
 }
 
 // weigh is how much a look holds.
@@ -122,6 +136,9 @@ func newSurveys(clock func() time.Time, region string, fail func(error)) *survey
 	s.read = func(ctx context.Context, p *looker, key *surveyKey) (*look, error) {
 		return p.look(ctx, key, region, clock)
 	}
+	s.check = func(ctx context.Context, p *looker, since time.Time) (bool, error) {
+		return p.changed(ctx, since, clock())
+	}
 	return s
 }
 
@@ -138,7 +155,11 @@ func (p *looker) look(ctx context.Context, key *surveyKey, region string, clock 
 			return nil, err
 		}
 		review, _ := time.Parse(time.DateOnly, key.subject) // none: by default
-		return &look{plan: advisor.MakePlan(facts, review)}, nil
+		made := advisor.MakePlan(facts, review)
+		return &look{plan: made, sections: sectionsOf(made)}, nil
+	case forTrail:
+		seen, err := p.newest(ctx, clock().UTC())
+		return &look{trail: seen}, err
 	default:
 		facts, err := surveyor.Read(ctx)
 		if err != nil {
@@ -200,23 +221,15 @@ var errLooking = errors.New("the account is being read")
 
 // of returns the person's look at their account, and sees that there will be a newer one
 // if something changed. It waits for that only as long as a page can.
-func (s *surveys) of(p *looker, key surveyKey, changed func(since time.Time) (bool, error)) (*view, error) {
+func (s *surveys) of(p *looker, key surveyKey) (*view, error) {
 	s.mu.Lock()
 	kept := s.entry(key)
-	last, done := kept.look, kept.done
-	rests := s.clock().Sub(kept.tried) < surveyRest*kept.took
+	if last := kept.look; last != nil && key.what == forTrail && s.clock().Sub(last.began) < trailAge {
+		s.mu.Unlock()
+		return &view{look: last}, nil
+	}
 	s.mu.Unlock()
-	stale := last == nil
-	if !stale && done == nil {
-		moved, err := changed(last.began)
-		if err != nil {
-			return nil, err
-		}
-		stale = moved || s.clock().Sub(last.began) >= surveyAge
-	}
-	if stale && done == nil && !rests {
-		done = s.start(p, key)
-	}
+	done := s.start(p, kept)
 	if done != nil {
 		select {
 		case <-done:
@@ -233,7 +246,7 @@ func (s *surveys) of(p *looker, key surveyKey, changed func(since time.Time) (bo
 	if kept.look == nil {
 		return nil, errLooking
 	}
-	return &view{look: kept.look, Refreshing: kept.done != nil || stale && kept.look == last}, nil
+	return &view{look: kept.look, Refreshing: done == nil || kept.done != nil || kept.moved}, nil
 }
 
 // forget drops the looks of a session at its account.
@@ -272,12 +285,11 @@ func (s *surveys) drop(e *list.Element) {
 	kept.weight = 0
 }
 
-// start begins a survey in the background, unless too many are under way or one of this
-// key is. It returns what is closed at its end, or nil.
-func (s *surveys) start(p *looker, key surveyKey) chan struct{} {
+// start looks in the background whether something changed, and if so again, unless too much
+// is under way. It returns what is closed at the end of that, or nil.
+func (s *surveys) start(p *looker, kept *surveyed) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept := s.entry(key)
 	if kept.done != nil {
 		return kept.done
 	}
@@ -291,29 +303,43 @@ func (s *surveys) start(p *looker, key surveyKey) chan struct{} {
 	}
 	done := make(chan struct{})
 	kept.done = done
+	last, since := kept.look, kept.quiet
+	rests := s.clock().Sub(kept.tried) < surveyRest*kept.took
 	s.work.Go(func() {
 		defer func() { <-s.slots }()
-		s.run(p, kept)
+		ctx, cancel := context.WithTimeout(s.ctx, surveyLimit)
+		defer cancel()
+		s.run(ctx, p, kept, last, since, rests)
 	})
 	return done
 }
 
-func (s *surveys) run(p *looker, kept *surveyed) {
-	ctx, cancel := context.WithTimeout(s.ctx, surveyLimit)
-	defer cancel()
+// run is what start begins. Who reads it there holds no lock, so that what is kept comes
+// with it.
+func (s *surveys) run(ctx context.Context, p *looker, kept *surveyed, last *look, since time.Time, rests bool) {
 	began := s.clock().UTC()
-	made, err := s.attempt(ctx, p, &kept.key, began)
+	moved, made, err := s.attempt(ctx, p, &kept.key, last, since, rests)
 	if err != nil && s.ctx.Err() == nil && !refused(err) {
 		s.fail(err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kept.tried = s.clock()
-	kept.took, kept.err = kept.tried.Sub(began), err
-	if err == nil {
-		kept.look = made
-	} else if refused(err) {
-		kept.look = nil
+	kept.err = err
+	switch {
+	case made != nil:
+		made.began = began
+		kept.look, kept.quiet, kept.moved = made, began, false
+	case refused(err):
+		kept.look, kept.moved = nil, false
+	case err == nil:
+		kept.moved = moved
+		if !moved {
+			kept.quiet = began
+		}
+	}
+	if made != nil || err != nil {
+		kept.tried = s.clock()
+		kept.took = kept.tried.Sub(began)
 	}
 	if e := s.byKey[kept.key]; e != nil && e.Value == kept {
 		s.weight -= kept.weight
@@ -328,18 +354,25 @@ func (s *surveys) run(p *looker, kept *surveyed) {
 	kept.done = nil
 }
 
-// attempt keeps what is broken in a survey from ending the server.
-func (s *surveys) attempt(ctx context.Context, p *looker, key *surveyKey, began time.Time) (made *look, err error) {
+// attempt looks again if something moved. What is broken in that must not end the server.
+func (s *surveys) attempt(ctx context.Context, p *looker, key *surveyKey, last *look, since time.Time, rests bool) (moved bool, made *look, err error) {
 	defer func() {
 		if broken := recover(); broken != nil {
 			made, err = nil, fmt.Errorf("panic: %v\n%s", broken, debug.Stack())
 		}
 	}()
-	if made, err = s.read(ctx, p, key); err != nil {
-		return nil, err
+	moved = last == nil || key.always() || s.clock().Sub(last.began) >= surveyAge
+	if !moved {
+		moved, err = s.check(ctx, p, since)
 	}
-	made.began = began
-	return made, nil
+	if err != nil || !moved || rests {
+		return moved, nil, err
+	}
+	made, err = s.read(ctx, p, key)
+	if err != nil {
+		made = nil
+	}
+	return moved, made, err
 }
 
 // survey returns the person's look at the account. That they may still look is asked each
@@ -354,7 +387,7 @@ func (v *Visit) survey(key surveyKey) (*view, error) {
 		}
 		return nil, err
 	}
-	return s.of(v.looker(), key, func(since time.Time) (bool, error) { return v.changed(ctx, since) })
+	return s.of(v.looker(), key)
 }
 
 // mayLook asks for a little of what a survey asks for.
@@ -392,19 +425,49 @@ func (v *Visit) review() (*view, error) {
 
 // changed tells whether the trail has a change since then. Who may not read the trail
 // learns of changes by time only.
-func (v *Visit) changed(ctx context.Context, since time.Time) (bool, error) {
+func (p *looker) changed(ctx context.Context, since, now time.Time) (bool, error) {
 	since = since.Truncate(time.Second) // as events are: one of the same second may be later
-	out, err := v.API().CloudTrail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{
+	out, err := p.api.CloudTrail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{
 		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyReadOnly, AttributeValue: aws.String("false")}},
 		StartTime:        &since, MaxResults: aws.Int32(1),
 	})
 	if refused(err) {
-		return v.Now.Sub(since) > 10*time.Second, nil
+		return now.Sub(since) > 10*time.Second, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("read the trail: %w", err)
 	}
 	return len(out.Events) > 0 || out.NextToken != nil, nil
+}
+
+// newest is what the home page shows of the trail.
+type newest struct {
+	signIns     []cttypes.Event
+	denials     []lanyard.Denial
+	moreDenials bool
+}
+
+// newest reads the trail: it may be long, and those who sign in rare in it.
+func (p *looker) newest(ctx context.Context, now time.Time) (*newest, error) {
+	var n newest
+	return &n, together(
+		func() error {
+			out, err := p.api.CloudTrail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{
+				LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyEventName, AttributeValue: aws.String("ConsoleLogin")}}, MaxResults: aws.Int32(homeSignIns),
+			})
+			if err == nil {
+				n.signIns = out.Events
+			}
+			return err
+		},
+		func() error {
+			out, err := lanyard.Call[lanyard.ListDenialsOutput](ctx, p.api.Lanyard, &lanyard.ListDenialsInput{StartTime: aws.Time(now.Add(-day)), MaxResults: aws.Int32(homeDenials)})
+			if err == nil {
+				n.denials, n.moreDenials = out.Denials, out.NextToken != nil
+			}
+			return err
+		},
+	)
 }
 
 // together runs independent calls at once and returns the first error, in their order.

@@ -49,7 +49,8 @@ func (x *surveying) later(d time.Duration) {
 
 // ask looks as somebody; changed tells whether something changed.
 func (x *surveying) ask(who string, changed bool) (*view, error) {
-	return x.of(&looker{}, surveyKey{account: string(ours), session: who}, func(time.Time) (bool, error) { return changed, nil })
+	x.check = func(context.Context, *looker, time.Time) (bool, error) { return changed, nil }
+	return x.of(&looker{}, surveyKey{account: string(ours), session: who})
 }
 
 func (x *surveying) must(v *view, err error) *view {
@@ -108,6 +109,9 @@ func TestSurveysRunBehindThePage(t *testing.T) {
 	}
 	step <- struct{}{}
 	x.settle(t)
+	wait := func() <-chan time.Time { return nil }
+	hurry := x.patience
+	x.patience = wait
 	first := x.must(x.ask("a", false))
 	if first.Refreshing {
 		t.Error("it is of this moment")
@@ -116,11 +120,13 @@ func TestSurveysRunBehindThePage(t *testing.T) {
 		t.Error("it did not rest after ten seconds of work")
 	}
 	x.later(surveyRest * 10 * time.Second)
+	x.patience = hurry
 	if v := x.must(x.ask("a", true)); !v.Refreshing || v.look != first.look {
 		t.Error("the last look is to be shown while the next one is made")
 	}
 	step <- struct{}{}
 	x.settle(t)
+	x.patience = wait
 	if v := x.must(x.ask("a", false)); v.Refreshing || v.look == first.look {
 		t.Error("the new look is not shown")
 	}
