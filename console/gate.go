@@ -69,6 +69,9 @@ func (g *Gate) API(p *Person, r *http.Request) *API {
 
 // seen writes that the session is used, once in a while.
 func (g *Gate) seen(r *http.Request, b *session.Browser, now time.Time) error {
+	if r.Method == http.MethodGet && r.Header.Get("HX-Request") == "true" {
+		return nil // a page that looks again by itself is nobody's doing
+	}
 	if write, err := b.Seen(nil, now); !write || err != nil {
 		return err
 	}

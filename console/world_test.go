@@ -296,6 +296,16 @@ func TestT250_SessionsEnd(t *testing.T) {
 			w.must(err)
 			w.cookies[SessionCookie] = bob
 		},
+		"T250 a page that polls": func(w *world) {
+			for range 6 {
+				w.later(10 * time.Minute)
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.Header.Set("HX-Request", "true")
+				r.AddCookie(w.cookies[SessionCookie])
+				_, err := w.console.config.Person(r)
+				w.must(err)
+			}
+		},
 		"T239 forged": func(w *world) { w.cookies[SessionCookie].Value += "x" },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -645,7 +645,7 @@ func (s *Server) health(ctx context.Context) []console.Check {
 	for _, c := range s.checks(ctx) {
 		row := console.Check{Name: c.name, OK: c.err == nil, Text: "ready"}
 		if c.err != nil {
-			row.Text = c.err.Error()
+			row.Text = "not ready: the server's log says why" // which is for who runs it
 		}
 		if c.name == "trail" && row.OK {
 			row.Text = fmt.Sprintf("%d records wait to be written", s.trail.Stats().Queued)
