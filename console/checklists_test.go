@@ -160,5 +160,5 @@ func (w *world) visit() *Visit {
 	r.AddCookie(w.cookies[SessionCookie])
 	p, err := w.console.config.Person(r)
 	w.must(err)
-	return &Visit{Request: r, Person: p, Now: w.now, console: w.console}
+	return &Visit{Request: r, Person: p, Now: w.now, console: w.console, api: w.console.config.API(p, r)}
 }

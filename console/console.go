@@ -331,6 +331,9 @@ func (c *Console) serve(w http.ResponseWriter, r *http.Request, route Route) {
 			v.Person = nil
 			return fmt.Errorf("who is signed in: %w", err)
 		}
+		if v.Person != nil && c.config.API != nil {
+			v.api = c.config.API(v.Person, r)
+		}
 		if v.Person == nil && route.Access != Anyone {
 			return ErrSignedOut
 		}

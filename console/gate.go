@@ -115,12 +115,7 @@ func (g *Gate) describe(r store.Reader, b *session.Browser) (*Person, error) {
 }
 
 // API is the API in the hands of the person who is signed in.
-func (v *Visit) API() *API {
-	if v.api == nil {
-		v.api = v.console.config.API(v.Person, v.Request)
-	}
-	return v.api
-}
+func (v *Visit) API() *API { return v.api }
 
 // errStepUp leads to the page on which a factor is shown again, and back.
 type errStepUp struct{ back string }

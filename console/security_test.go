@@ -254,7 +254,9 @@ func TestStepUp(t *testing.T) {
 	w.person("bob")
 	w.signInWithPassword("bob").leadsTo(t, "/security")
 	stepUp := "/signin/factor?to=%2Fsecurity%2Fmfa%2Fnew"
-	w.get("/security/mfa/new").leadsTo(t, stepUp) // a password at sign-in is no second factor
+	w.get("/security/mfa/new").contains(t, "Add an MFA device") // the password was shown just now
+	w.later(recently)
+	w.get("/security/mfa/new").leadsTo(t, stepUp)
 	w.get(stepUp).contains(t, "Your password", "Cancel")
 	back := url.Values{"to": {"/security/mfa/new"}, "password": {"wrong"}}
 	w.post("/signin/factor", back).contains(t, "not right")

@@ -135,5 +135,5 @@ func TestGroups(t *testing.T) {
 	w.get("/groups").contains(t, "Group engineers was deleted.", "No groups yet")
 	w.signIn("carol", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GetGroup","iam:GetUser"],"Resource":"*"}]}`)
 	w.get("/groups").contains(t, "You do not have permission for this", "iam:ListGroups")
-	w.get("/users/carol").contains(t, "iam:ListAttachedUserPolicies")
+	w.get("/users/carol").contains(t, "You may not see this", "iam:List")
 }

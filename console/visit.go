@@ -22,7 +22,7 @@ type Visit struct {
 	Now time.Time
 
 	console *Console
-	api     *API // made when it is asked for
+	api     *API // of Person
 	route   Route
 	w       *answer
 	flashes []Flash // to be shown on the next page
