@@ -73,7 +73,8 @@ func TestT511_InternalRoutes(t *testing.T) {
 				t.Fatal(err)
 			}
 			req.Header.Set("Content-Type", "application/json")
-			resp, err := http.DefaultClient.Do(req)
+			client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			resp, err := client.Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +83,8 @@ func TestT511_InternalRoutes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if resp.StatusCode < 400 || resp.StatusCode >= 500 {
+			asksToSignIn := path == "/why" && strings.HasPrefix(resp.Header.Get("Location"), "http://localhost:") // a page of the console
+			if !asksToSignIn && (resp.StatusCode < 400 || resp.StatusCode >= 500) {
 				t.Errorf("%s %s: %s", method, path, resp.Status)
 			}
 			for _, secret := range []string{"accessKeyId", "HOME=", "PATH=", string(ours), w.lanyard.Socket} {
