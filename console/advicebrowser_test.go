@@ -24,7 +24,7 @@ func (w *world) browse(b *browser.Browser) string {
 	u, err := url.Parse(server.URL)
 	w.must(err)
 	w.console.config.URL = &url.URL{Scheme: "http", Host: "localhost:" + u.Port()}
-	w.now = time.Now().UTC()
+	w.at(time.Now().UTC())
 	return w.console.config.URL.String()
 }
 
@@ -40,7 +40,7 @@ func TestAdviceInABrowser(t *testing.T) {
 	w.somebodyUnsafe("a-person-with-a-long-name.of-finance@accounting.example.com")
 	for i, days := range []int{400, 200, 100, 40, 10, 5} {
 		name := fmt.Sprint("deploy-", i)
-		w.now = time.Now().UTC().AddDate(0, 0, -days)
+		w.at(time.Now().UTC().AddDate(0, 0, -days))
 		w.signInRoot()
 		client := w.api().IAM
 		_, err := client.CreateUser(t.Context(), &iam.CreateUserInput{UserName: &name})
@@ -48,7 +48,7 @@ func TestAdviceInABrowser(t *testing.T) {
 		_, err = client.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: &name})
 		w.must(err)
 	}
-	w.now = time.Now().UTC()
+	w.at(time.Now().UTC())
 	w.signInRoot()
 	client := w.api().IAM
 	_, err := client.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: aws.String("administrators")})

@@ -19,7 +19,7 @@ func (x *tester) open(b *browser.Browser) string {
 	server := b.Serve(x.console)
 	u, _ := url.Parse(server.URL)
 	x.console.config.URL = &url.URL{Scheme: "http", Host: "localhost:" + u.Port()}
-	x.now = time.Now().UTC()
+	x.at(time.Now().UTC())
 	x.person.Expires = x.now.Add(11*time.Hour + 40*time.Minute)
 	return x.console.config.URL.String()
 }
@@ -193,7 +193,7 @@ func TestScript(t *testing.T) {
 			t.Error("there is a warning eleven hours ahead")
 		}
 		x.person.Expires = time.Now().Add(4*time.Minute + 58*time.Second)
-		x.now = time.Now().UTC()
+		x.at(time.Now().UTC())
 		b.Open(base + "/parts")
 		b.WaitText("Your session ends in 4 min")
 		x.person.Expires = time.Now().Add(2 * time.Second)

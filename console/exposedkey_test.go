@@ -247,7 +247,7 @@ func TestAccessKeysInABrowser(t *testing.T) {
 	w := newWorld(t)
 	id, _, _ := w.leak()
 	w.signIn("alice", allowAll)
-	w.now = time.Now().UTC()
+	w.at(time.Now().UTC())
 	w.signIn("alice", allowAll)
 	cookie := w.cookies[SessionCookie]
 	server := b.Serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

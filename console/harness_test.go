@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ type tester struct {
 	t       *testing.T
 	console *Console
 	person  *Person
+	moving  sync.Mutex // held while now changes, or is read by the console
 	now     time.Time
 	site    string // where security keys are used
 	log     bytes.Buffer
@@ -41,7 +43,7 @@ func newTest(t *testing.T, routes ...Route) *tester {
 		Region: "us-east-1",
 		Person: func(*http.Request) (*Person, error) { return x.person, nil },
 		Log:    slog.New(slog.NewTextHandler(&x.log, nil)),
-		Clock:  func() time.Time { return x.now },
+		Clock:  x.clock,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +58,20 @@ func newTest(t *testing.T, routes ...Route) *tester {
 		t.Fatal(err)
 	}
 	return x
+}
+
+// clock is the console's: what goes on in the background reads it, too.
+func (x *tester) clock() time.Time {
+	x.moving.Lock()
+	defer x.moving.Unlock()
+	return x.now
+}
+
+// at sets the time.
+func (x *tester) at(t time.Time) {
+	x.moving.Lock()
+	defer x.moving.Unlock()
+	x.now = t
 }
 
 // answered is an answer, parsed if it is a page.

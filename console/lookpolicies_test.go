@@ -30,7 +30,7 @@ func (w *world) serve(b *browser.Browser) string {
 func TestPolicyPagesInABrowser(t *testing.T) {
 	b := browser.New(t)
 	w := newWorld(t)
-	w.now = time.Now().UTC()
+	w.at(time.Now().UTC())
 	w.signInRoot()
 	arn := w.makePolicy("Deployers", allowOne)
 	w.makePolicy("Readers-of-everything-in-the-archive-of-last-year", nothing)

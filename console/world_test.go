@@ -66,7 +66,7 @@ func newLimitedWorld(t *testing.T, limits iamservice.Limits) *world {
 	x := &tester{t: t, site: "https://id.example.com", now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC), cookies: map[string]*http.Cookie{}}
 	w := &world{tester: x, store: memory.New()}
 	t.Cleanup(func() { _ = w.store.Close() })
-	clock := func() time.Time { return x.now }
+	clock := x.clock
 	seal, err := keyring.GenerateSealKey(rand.Reader)
 	w.must(err)
 	w.ring, err = keyring.New(seal, rand.Reader, x.now)
@@ -176,7 +176,7 @@ func (w *world) edit(fn func(store.Tx) error) {
 }
 
 // later lets time pass.
-func (w *world) later(d time.Duration) { w.now = w.now.Add(d) }
+func (w *world) later(d time.Duration) { w.at(w.now.Add(d)) }
 
 // signInRoot signs the root user in, with MFA of this moment.
 func (w *world) signInRoot() { w.signInAs(session.Root, string(ours)) }
