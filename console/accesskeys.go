@@ -435,6 +435,9 @@ type useRow struct {
 // sightings is what the newest records of the trail tell of a key.
 type sightings struct {
 	Addresses, Agents []string
+	// Last is the newest of these. "Last used" of IAM is noted only now and then, and may
+	// be older.
+	Last time.Time
 	// Refused are calls in its name that were not believed: by whoever still has it after
 	// it was turned off, or by anybody who knows its id.
 	Refused     int
@@ -523,6 +526,10 @@ const quiet = day
 // verdict says whether the old key can go.
 func (r *rotation) verdict(seen sightings) Alert {
 	old := r.Old
+	used := old.Use.At
+	if seen.Last.After(used) {
+		used = seen.Last
+	}
 	switch {
 	case r.Stage == 3 && seen.Refused > 0:
 		return Alert{Kind: Warning, Title: "Something still has the old key",
@@ -536,12 +543,12 @@ func (r *rotation) verdict(seen sightings) Alert {
 		return Alert{Kind: Info, Title: "When the keys are used cannot be shown", Text: "You lack iam:GetAccessKeyLastUsed. Make sure in another way that nothing uses the old key before it goes."}
 	case r.New.Use.At.IsZero():
 		return Alert{Kind: Info, Title: "The new key has not been used yet", Text: "Put it wherever the old one is. This page looks by itself."}
-	case old.Use.At.After(r.New.Created) && r.Now.Sub(old.Use.At) < quiet:
-		return Alert{Kind: Warning, Title: "Both keys are used", Text: "The old key was used " + ago(r.Now, old.Use.At) + ". The addresses and programs below tell where it still is."}
-	case old.Use.At.IsZero() || r.Now.Sub(old.Use.At) >= quiet:
+	case used.After(r.New.Created) && r.Now.Sub(used) < quiet:
+		return Alert{Kind: Warning, Title: "Both keys are used", Text: "The old key was used " + ago(r.Now, used) + ". The addresses and programs below tell where it still is."}
+	case used.IsZero() || r.Now.Sub(used) >= quiet:
 		return Alert{Kind: Good, Title: "Only the new key is used", Text: "The old key can be deactivated. It can be reactivated until it is deleted."}
 	}
-	return Alert{Kind: Good, Title: "The new key is used, and the old one no longer since", Text: "The old key was used " + ago(r.Now, old.Use.At) + ", before the new one was made. What uses it seldom may not have come yet: deactivating shows it, and can be undone."}
+	return Alert{Kind: Good, Title: "The new key is used, and the old one no longer since", Text: "The old key was used " + ago(r.Now, used) + ", before the new one was made. What uses it seldom may not have come yet: deactivating shows it, and can be undone."}
 }
 
 // look reads the newest records of a key in a part of the trail.
@@ -573,6 +580,9 @@ func (v *Visit) look(id string, from, to time.Time, s *sightings) error {
 				s.RefusedLast, s.RefusedFrom = aws.ToTime(e.EventTime), record.SourceIPAddress
 			}
 			continue
+		}
+		if at := aws.ToTime(e.EventTime); at.After(s.Last) {
+			s.Last = at
 		}
 		note(&s.Addresses, record.SourceIPAddress)
 		program, _, _ := strings.Cut(record.UserAgent, " ")

@@ -330,3 +330,25 @@ func TestAccessKeysOfAUser(t *testing.T) {
 	w.signIn("guest", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:GetUser","Resource":"*"}]}`)
 	w.get(page).contains(t, "it takes iam:ListAccessKeys")
 }
+
+// "Last used" is noted now and then: a key that was used before the new one was made, and
+// again since, shows the first of the two. The trail knows better.
+func TestRotationSeesUseThatIAMDidNotNote(t *testing.T) {
+	now := time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC)
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
+	for _, test := range []struct {
+		seen time.Time
+		want string
+	}{
+		{at(-3), "The new key is used, and the old one no longer since"},
+		{at(-1), "Both keys are used"},
+		{time.Time{}, "The new key is used, and the old one no longer since"},
+	} {
+		r := rotation{Now: now, Stage: 2,
+			Old: &accessKey{Created: at(-60), Use: keyUse{Known: true, At: at(-5)}},
+			New: &accessKey{Created: at(-2), Use: keyUse{Known: true, At: at(-1)}}}
+		if got := r.verdict(sightings{Last: test.seen}).Title; got != test.want {
+			t.Errorf("the old key seen at %v: %s", test.seen, got)
+		}
+	}
+}

@@ -206,10 +206,11 @@ func (b *Browser) Click(selector string) {
 }
 
 // Press clicks the button or link with that text or label, with the mouse; in the
-// dialog, if one is open.
+// dialog, if one is open. It waits until the page is whole, script included.
 func (b *Browser) Press(name string) {
 	b.t.Helper()
 	find := `(() => {
+		if (document.readyState !== "complete") return null;
 		const element = [...(document.querySelector("dialog[open]") ?? document).querySelectorAll("button, a, summary, [type=submit]")].find((e) => e.checkVisibility() && !e.disabled &&
 			[e.textContent, e.getAttribute("aria-label") ?? ""].some((s) => s.trim().replace(/\s+/g, " ") === ` + strconv.Quote(name) + `));
 		if (!element) return null;
@@ -300,6 +301,17 @@ func (b *Browser) SecurityKey(resident bool) webauthn.AuthenticatorID {
 		return err
 	})
 	return id
+}
+
+// Hands puts the person's hand to a security key, or takes it off. With the hand off, a
+// page that asks waits; with it on, the key answers whatever page asks, also one that
+// offers passkeys while it asks for a password.
+func (b *Browser) Hands(id webauthn.AuthenticatorID, on bool) {
+	b.t.Helper()
+	b.call("touch a security key", func(ctx context.Context) error {
+		_, err := chromedp.Call(ctx, webauthn.SetAutomaticPresenceSimulation, webauthn.SetAutomaticPresenceSimulationParams{AuthenticatorID: id, Enabled: on})
+		return err
+	})
 }
 
 // Unplug takes a security key away.
