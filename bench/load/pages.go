@@ -136,7 +136,7 @@ func (a *people) pages() []string {
 		"/", "/security", "/users", "/users?filter=user-07", "/users/new", "/users/user-00777",
 		"/groups", "/groups/group-077", "/roles", "/roles/new", "/roles/role-077", "/policies", "/policies/new", "/policies/" + a.policy,
 		"/access-keys/new?user=user-00777", "/access-keys/" + a.key, "/access-keys/" + a.key + "/use",
-		"/exposed-key", "/exposed-key?key=" + a.key, "/exposed-key/report?key=" + a.key,
+		"/exposed-key", "/exposed-key?id=" + a.key, "/exposed-key/report?id=" + a.key,
 		"/identity-providers", "/why", "/why/" + a.denied, "/simulator",
 		"/events", "/events?name=CreateUser", "/events/" + a.event, "/credential-report",
 		"/findings", "/credential-advisor", "/access-plan", "/checklists/secure-account", "/checklists/first-temporary-credentials",
