@@ -48,6 +48,13 @@ func measurePages(ctx context.Context, o options, store, dir string) error {
 		if err := s.claim(ctx, v); err != nil {
 			return err
 		}
+		events, err := v.get(ctx, "/events")
+		if err != nil {
+			return err
+		}
+		if a.event = string(eventPage.Find(events.body)); a.event == "" {
+			return errors.New("the event history is empty")
+		}
 		return s.visit(ctx, o, v, store, a.pages())
 	}()
 	return errors.Join(err, s.stop())
@@ -105,6 +112,8 @@ func (s *server) visit(ctx context.Context, o options, v *visitor, store string,
 	return nil
 }
 
+var eventPage = regexp.MustCompile(`/events/[0-9a-f]{8}-[0-9a-f-]+`)
+
 var links = regexp.MustCompile(`href="(/[^"#]*)`)
 
 // shape is what a page has in common with those of its kind.
@@ -114,10 +123,14 @@ func shape(path string) string {
 	switch {
 	case parts[0] == "assets":
 		return "/"
+	case len(parts) > 1 && parts[0] == "access-keys" && parts[1] == "new":
+		return path
 	case parts[0] == "checklists" || len(parts) < 2 || slices.Contains([]string{"new", "export", "download", "report", "report.json", "report.md", "suppress"}, parts[1]):
 		return path
-	case parts[0] == "policies":
-		return "/policies/…"
+	case parts[0] == "policies" || parts[0] == "identity-providers":
+		return "/" + parts[0] + "/…"
+	case parts[0] == "security":
+		return path
 	}
 	parts[1] = "…"
 	return "/" + strings.Join(parts, "/")
@@ -126,21 +139,21 @@ func shape(path string) string {
 // people is a large account.
 type people struct {
 	key, otherKey string // ids of access keys
-	event, denied string // request ids
+	event, denied string // the page of an event, and a request id
 	policy        string // ARN
 }
 
 // pages are the pages of the console, each with something in it.
 func (a *people) pages() []string {
 	return []string{
-		"/", "/security", "/users", "/users?filter=user-07", "/users/new", "/users/user-00777",
+		"/", "/security", "/security/mfa/new", "/security/recovery-codes", "/signin?again=1", "/users", "/users?filter=user-07", "/users/new", "/users/user-00777",
 		"/groups", "/groups/group-077", "/roles", "/roles/new", "/roles/role-077", "/policies", "/policies/new", "/policies/" + a.policy,
 		"/access-keys/new?user=user-00777", "/access-keys/" + a.key, "/access-keys/" + a.key + "/use",
 		"/exposed-key", "/exposed-key?id=" + a.key, "/exposed-key/report?id=" + a.key,
-		"/identity-providers", "/why", "/why/" + a.denied, "/simulator",
-		"/events", "/events?name=CreateUser", "/events/" + a.event, "/credential-report",
-		"/findings", "/credential-advisor", "/access-plan", "/checklists/secure-account", "/checklists/first-temporary-credentials",
-		"/checklists/rotate-key", "/checklists/leaked-key", "/settings", "/health", "/search?q=user-0777",
+		"/identity-providers", "/identity-providers/new", "/identity-providers/arn:aws:iam::" + account + ":oidc-provider/ci.example.com", "/why", "/why/" + a.denied, "/simulator",
+		"/events", "/events?name=CreateUser", a.event, "/credential-report",
+		"/findings", "/credential-advisor", "/access-plan", "/checklists/secure-account", "/checklists/first-credentials",
+		"/checklists/rotate-key", "/checklists/key-leaked", "/settings", "/health", "/search?q=user-0777",
 	}
 }
 
@@ -198,6 +211,9 @@ func (s *server) people(ctx context.Context, connections int) (*people, error) {
 		{peopleUsers / 10, "PutUserPolicy", func(i int) []string {
 			return []string{"UserName", user(i * 10), "PolicyName", "own", "PolicyDocument", userPolicy}
 		}},
+		{1, "CreateOpenIDConnectProvider", func(int) []string {
+			return []string{"Url", "https://ci.example.com", "ClientIDList.member.1", "sts.amazonaws.com", "ThumbprintList.member.1", strings.Repeat("ab", 20)}
+		}},
 		{peopleUsers, "CreateAccessKey", func(i int) []string { return []string{"UserName", user(i)} }},
 	} {
 		if err := each(step.n, "iam", step.action, step.parameters); err != nil {
@@ -211,14 +227,14 @@ func (s *server) people(ctx context.Context, connections int) (*people, error) {
 	}
 	// One user's second key looks at its owner, and is refused something.
 	answer := new(keyAnswer)
-	body, id, err := s.ask(owner, "CreateAccessKey", "UserName", user(777))
+	body, _, err := s.ask(owner, "CreateAccessKey", "UserName", user(777))
 	if err != nil {
 		return nil, err
 	}
 	if err := xml.Unmarshal(body, answer); err != nil {
 		return nil, err
 	}
-	a.key, a.event = answer.AccessKeyID, id
+	a.key = answer.AccessKeyID
 	body, _, err = s.ask(answer.credentials(), "ListRoles")
 	if !errors.Is(err, errRefused) {
 		return nil, fmt.Errorf("ListRoles by a user who may not: %v: %s", err, body)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,8 +22,8 @@ const (
 	// their own, and signInUsers how many of them exist.
 	signInsAtOnce = 500
 	signInUsers   = 50
-	// signInPause is how long one who was asked to come back later stays away: a fifth of
-	// what the page says.
+	// signInPause is how long one who was asked to come back later stays away, in the
+	// middle: a fifth of what the page says.
 	signInPause = time.Second
 	// signInCallers is how many programs call the API meanwhile: enough to see a delay,
 	// too few to be one.
@@ -125,7 +126,7 @@ func (w *workload) crowd(d time.Duration) (crowdFigures, error) {
 				case p.status == http.StatusUnprocessableEntity:
 					busy.Add(1)
 					select {
-					case <-time.After(signInPause):
+					case <-time.After(signInPause/2 + rand.N(signInPause)): // not all at the same moment
 					case <-ctx.Done():
 					}
 				default:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,22 @@ func (b tab) code(a *authenticator) string {
 		a.last = now
 	}
 	return mfa.Code(a.seed, a.last)
+}
+
+// claim makes root's passkey, by a link, and signs root in with it.
+func (b tab) claim(link string) webauthn.AuthenticatorID {
+	b.t.Helper()
+	key := b.SecurityKey(true)
+	b.Open(link)
+	b.Wait(`document.querySelector("[name=secret]")?.value.length > 10`)
+	b.Press("Go on")
+	b.Fill("email", "root@example.com")
+	b.Press("Go on to MFA")
+	b.Press("Set up a passkey or security key")
+	b.WaitText("Your recovery codes")
+	b.stored()
+	b.signedIn("root")
+	return key
 }
 
 // From the link that the server prints to people who sign in with what they like, lose it,
@@ -431,16 +448,7 @@ func TestJourneyOverARestart(t *testing.T) {
 	}
 	s := serve(t, dir, place...)
 	b.installation = s
-	b.SecurityKey(true)
-	b.Open(s.run("claim"))
-	b.Wait(`document.querySelector("[name=secret]")?.value.length > 10`)
-	b.Press("Go on")
-	b.Fill("email", "root@example.com")
-	b.Press("Go on to MFA")
-	b.Press("Set up a passkey or security key")
-	b.WaitText("Your recovery codes")
-	b.stored()
-	b.signedIn("root")
+	b.claim(s.run("claim"))
 	cookies := s.console
 	b.Open("about:blank")
 	s.stop()
@@ -455,4 +463,28 @@ func TestJourneyOverARestart(t *testing.T) {
 	b.signedIn("root") // the session is in the database
 	b.signOut()
 	t.Cleanup(func() { b.Open("about:blank") })
+}
+
+// BenchmarkFirstPaint tells when a page shows its first words, from the moment when the
+// browser is told to go there. Style sheet and script it has from the visit before.
+func BenchmarkFirstPaint(b *testing.B) {
+	t := tab{browser.New(b), serve(b, b.TempDir(), "--dev", "--account", account)}
+	b.Cleanup(func() { t.Open("about:blank") })
+	t.Hands(t.claim(t.link), false)
+	for _, page := range []string{"/signin?again=1", "/", "/users"} {
+		b.Run(strings.TrimSuffix(page, "?again=1"), func(b *testing.B) {
+			var took []float64
+			t.Open(t.page("") + page)
+			for b.Loop() {
+				t.Open("about:blank")
+				t.Open(t.page("") + page)
+				t.Wait(`performance.getEntriesByName("first-contentful-paint").length > 0`)
+				took = append(took, browser.Eval[float64](t.Browser, `performance.getEntriesByName("first-contentful-paint")[0].startTime`))
+			}
+			slices.Sort(took)
+			b.ReportMetric(took[len(took)/2], "ms/median")
+			b.ReportMetric(took[len(took)*95/100], "ms/p95")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }

@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 
 // installation is a running server and the place where its files are.
 type installation struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	cmd     *exec.Cmd
 	exited  chan struct{}
@@ -68,7 +68,7 @@ type installation struct {
 const readiness = time.Minute
 
 // serve starts a server that ends with the test.
-func serve(t *testing.T, dir string, args ...string) *installation {
+func serve(t testing.TB, dir string, args ...string) *installation {
 	t.Helper()
 	s := &installation{t: t, dir: dir, exited: make(chan struct{})}
 	s.cmd = exec.Command(lanyard, append([]string{"server", "--listen", "127.0.0.1:0", "--socket", s.socket()}, args...)...)
