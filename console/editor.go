@@ -22,7 +22,18 @@ type Editor struct {
 	Findings []Finding
 	Size     int // characters that count
 	Limit    int
+
+	Old     bool   // there is a saved text to compare with
+	Do      string // what else than saving was asked for
+	Changes *Diff
+	Same    bool // saving would change nothing
 }
+
+// What the buttons beside Save ask for.
+const (
+	doFormat  = "format"
+	doCompare = "compare"
+)
 
 // EditorKind is what a document is for.
 type EditorKind string
@@ -92,6 +103,52 @@ func NewEditor(kind EditorKind, label, text string) Editor {
 		}
 	}
 	return e
+}
+
+// typedEditor is the editor with what was posted. Its fault keeps it from being saved where
+// another button than Save was pressed.
+func typedEditor(v *Visit, kind EditorKind, label string) Editor {
+	text, do := v.Request.PostFormValue("document"), v.Form("do")
+	if do == doFormat {
+		text = pretty(text)
+	}
+	e := NewEditor(kind, label, text)
+	e.Do = do
+	return e
+}
+
+// fault is why the document is not to be saved now, or nil.
+func (e Editor) fault() error {
+	switch {
+	case e.Do == doFormat || e.Do == doCompare:
+		return errDraft
+	case e.Faulty():
+		return errFaulty
+	}
+	return nil
+}
+
+// status is that of the page of a form that came back with an error.
+func (e Editor) status(err error) int {
+	if err == nil || errors.Is(err, errDraft) {
+		return http.StatusOK
+	}
+	return http.StatusUnprocessableEntity
+}
+
+// compare shows what saving would change. Indentation and the order of lines in the saved
+// text are the person's own matter: both are formatted before.
+func (e *Editor) compare(saved string) {
+	before, after := pretty(saved), pretty(e.Text)
+	if e.Same = before == after; !e.Same {
+		d := DiffOf("saved", "edited", before, after)
+		e.Changes = &d
+	}
+}
+
+// NoChange says that saving would change nothing.
+func (e Editor) NoChange() Alert {
+	return Alert{Kind: Info, Title: "No changes", Text: "The document says what the saved one says."}
 }
 
 // Faulty tells whether something keeps the document from being saved.

@@ -25,8 +25,6 @@ func (c *Console) groupRoutes() []Route {
 		{Pattern: "POST /groups/{name}/members/remove", Handle: c.removeMember},
 		{Pattern: "POST /groups/{name}/policies", Handle: c.attachGroupPolicy},
 		{Pattern: "POST /groups/{name}/policies/detach", Handle: c.detachGroupPolicy},
-		{Pattern: "POST /groups/{name}/inline", Handle: c.putGroupPolicy},
-		{Pattern: "POST /groups/{name}/inline/delete", Handle: c.deleteGroupPolicy},
 	}
 }
 
@@ -102,7 +100,6 @@ type groupPage struct {
 	Add      Field
 	Policies []policyRow
 	Attach   Field
-	Inline   []Field
 	Rename   Confirm
 	Delete   Confirm
 }
@@ -141,10 +138,6 @@ func (c *Console) groupForm(v *Visit, refused error) error {
 			Remove: Confirm{ID: "remove-" + member, Open: "Remove", Title: "Remove " + member + " from the group?", Text: "The user loses what only the group allowed.", Action: body.Path + "/members/remove", Hidden: []Option{{Value: "user", Text: member}}, Button: "Remove", Danger: true}})
 	}
 	c.groupPolicies(ctx, v, &body)
-	body.Inline = []Field{
-		{Name: "inline", Label: "Name of the inline policy", Autocomplete: "off", MaxLength: 128},
-		{Name: "document", Label: "Policy document", Type: "textarea", Rows: 10, Mono: true, Value: emptyPolicy},
-	}
 	page := Page{Title: body.Name, Crumbs: []Crumb{{"Groups", "/groups"}}, CLI: []Command{
 		CLI("aws", "iam", "get-group", "--group-name", name),
 		CLI("aws", "iam", "attach-group-policy", "--group-name", name, "--policy-arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"),
@@ -154,9 +147,6 @@ func (c *Console) groupForm(v *Visit, refused error) error {
 	}
 	return v.Render("group", page)
 }
-
-// emptyPolicy is what a new policy begins with.
-const emptyPolicy = "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n    {\"Effect\": \"Allow\", \"Action\": \"\", \"Resource\": \"*\"}\n  ]\n}"
 
 func (c *Console) groupPolicies(ctx context.Context, v *Visit, body *groupPage) {
 	api := v.API()
@@ -178,15 +168,10 @@ func (c *Console) groupPolicies(ctx context.Context, v *Visit, body *groupPage) 
 			return
 		}
 		for _, name := range out.PolicyNames {
-			inline = append(inline, inlineRow(name, body.Path+"/inline/delete"))
+			inline = append(inline, inlineRow(body.Path, name))
 		}
 	})
 	body.Policies = append(attached, inline...)
-}
-
-// inlineRow is an inline policy in a list.
-func inlineRow(name, remove string) policyRow {
-	return policyRow{Name: name, Kind: "Inline", Remove: &Confirm{ID: "inline-" + name, Open: "Delete", Title: "Delete the inline policy " + name + "?", Text: "What only this policy allows is denied from then on.", Action: remove, Hidden: []Option{{Value: "policy", Text: name}}, Button: "Delete policy", Danger: true}}
 }
 
 // changed ends a change to a group.
@@ -229,18 +214,6 @@ func (c *Console) detachGroupPolicy(v *Visit) error {
 	name, policy := v.Request.PathValue("name"), v.Form("policy")
 	_, err := v.API().IAM.DetachGroupPolicy(v.Request.Context(), &iam.DetachGroupPolicyInput{GroupName: &name, PolicyArn: &policy})
 	return c.changedGroup(v, "The policy was detached.", err)
-}
-
-func (c *Console) putGroupPolicy(v *Visit) error {
-	name, policy, document := v.Request.PathValue("name"), v.Form("inline"), v.Form("document")
-	_, err := v.API().IAM.PutGroupPolicy(v.Request.Context(), &iam.PutGroupPolicyInput{GroupName: &name, PolicyName: &policy, PolicyDocument: &document})
-	return c.changedGroup(v, "The inline policy "+policy+" was saved.", err)
-}
-
-func (c *Console) deleteGroupPolicy(v *Visit) error {
-	name, policy := v.Request.PathValue("name"), v.Form("policy")
-	_, err := v.API().IAM.DeleteGroupPolicy(v.Request.Context(), &iam.DeleteGroupPolicyInput{GroupName: &name, PolicyName: &policy})
-	return c.changedGroup(v, "The inline policy "+policy+" was deleted.", err)
 }
 
 // deleteGroup deletes a group with its policies and memberships.

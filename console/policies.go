@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -242,7 +243,7 @@ func (c *Console) showPolicy(v *Visit) error {
 			}
 		}
 		if err == nil {
-			page.Edit, err = page.edit(v, text)
+			page.Edit, err = page.edit(v, NewEditor(EditManaged, documentLabel, text))
 		}
 	default:
 		if got == nil {
@@ -466,9 +467,10 @@ func (a *attachedView) add(p *policyPage, out *iam.ListEntitiesForPolicyOutput, 
 	}
 }
 
-func (p *policyPage) edit(v *Visit, text string) (*editView, error) {
+func (p *policyPage) edit(v *Visit, e Editor) (*editView, error) {
+	e.Old = true
 	view := &editView{
-		Editor:  NewEditor(EditManaged, "Policy document", text),
+		Editor:  e,
 		Default: Field{Name: "default", Label: "Put it in force", Type: "checkbox", Checked: true, Hint: "Else the version is kept beside the one in force, and can be made the default later."},
 	}
 	all, err := listVersions(v.Request.Context(), v.API().IAM, p.ARN)
@@ -492,12 +494,11 @@ func (p *policyPage) edit(v *Visit, text string) (*editView, error) {
 
 // savePolicy saves a document as a new version.
 func (c *Console) savePolicy(v *Visit) error {
-	arn, text := v.Request.PathValue("arn"), v.Request.PostFormValue("document")
+	arn, e := v.Request.PathValue("arn"), typedEditor(v, EditManaged, documentLabel)
 	remove, inForce := v.Form("remove"), v.Form("default") != ""
 	ctx, client := v.Request.Context(), v.API().IAM
-	err := error(errFaulty)
-	if !NewEditor(EditManaged, "", text).Faulty() {
-		err = nil
+	err := e.fault()
+	if err == nil {
 		if remove != "" {
 			// It may have been deleted by the try before this one.
 			_, err = client.DeletePolicyVersion(ctx, &iam.DeletePolicyVersionInput{PolicyArn: &arn, VersionId: &remove})
@@ -507,7 +508,7 @@ func (c *Console) savePolicy(v *Visit) error {
 		}
 		if err == nil {
 			var out *iam.CreatePolicyVersionOutput
-			if out, err = client.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: &arn, PolicyDocument: &text, SetAsDefault: inForce}); err == nil {
+			if out, err = client.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: &arn, PolicyDocument: &e.Text, SetAsDefault: inForce}); err == nil {
 				if inForce {
 					v.Flash(Good, "Version "+*out.PolicyVersion.VersionId+" was saved and is in force.")
 				} else {
@@ -517,11 +518,19 @@ func (c *Console) savePolicy(v *Visit) error {
 			}
 		}
 	}
-	page, _, pageErr := c.policyPage(v, arn, "edit")
+	page, got, pageErr := c.policyPage(v, arn, "edit")
 	if pageErr != nil {
 		return pageErr
 	}
-	if page.Edit, pageErr = page.edit(v, text); pageErr != nil {
+	if e.Do == doCompare && got != nil {
+		saved, savedErr := versionText(ctx, client, arn, *got.DefaultVersionId)
+		if savedErr != nil {
+			err = savedErr
+		} else {
+			e.compare(saved)
+		}
+	}
+	if page.Edit, pageErr = page.edit(v, e); pageErr != nil {
 		return pageErr
 	}
 	page.Edit.Default.Checked = inForce
@@ -529,16 +538,23 @@ func (c *Console) savePolicy(v *Visit) error {
 		page.Edit.Remove.Value = remove
 	}
 	page.Edit.Problem = v.formProblem(err)
-	return c.renderPolicy(v, page, http.StatusUnprocessableEntity)
+	return c.renderPolicy(v, page, e.status(err))
 }
 
 // errFaulty sends a document back to its editor, which says what is wrong with it.
 var errFaulty = &Problem{Status: http.StatusUnprocessableEntity, Title: "The document has a fault"}
 
+// errDraft sends a document back to its editor, since something else than to save it was
+// asked for.
+var errDraft = errors.New("the document is not to be saved now")
+
+// documentLabel is what the field of a policy is called.
+const documentLabel = "Policy document"
+
 // formProblem is what stands above a form that comes back. Of a faulty document the
 // editor itself says it.
 func (v *Visit) formProblem(err error) *Problem {
-	if err == errFaulty { //nolint:errorlint // it is never wrapped
+	if err == nil || errors.Is(err, errFaulty) || errors.Is(err, errDraft) {
 		return nil
 	}
 	return v.ProblemOf(err)
@@ -696,11 +712,11 @@ type newPolicyPage struct {
 	Problem     *Problem
 }
 
-func policyForm(name, description, text string) newPolicyPage {
+func policyForm(name, description string, e Editor) newPolicyPage {
 	return newPolicyPage{
 		Name:        Field{Name: "name", Label: "Policy name", Value: name, Autocomplete: "off", MaxLength: 128, Hint: "Letters, digits and + = , . @ _ -"},
 		Description: Field{Name: "description", Label: "Description", Value: description, Autocomplete: "off", MaxLength: 1000, Optional: true, Hint: "It cannot be changed later."},
-		Editor:      NewEditor(EditManaged, "Policy document", text),
+		Editor:      e,
 	}
 }
 
@@ -713,9 +729,13 @@ func (c *Console) renderNewPolicy(v *Visit, page newPolicyPage, status int) erro
 	})
 }
 
-// newPolicy begins with what the address says is to be allowed, which is how the
-// simulator leads here.
 func (c *Console) newPolicy(v *Visit) error {
+	return c.renderNewPolicy(v, policyForm("", "", NewEditor(EditManaged, documentLabel, proposedDocument(v))), 0)
+}
+
+// proposedDocument is what a new policy begins with: what the address says is to be allowed,
+// which is how the simulator leads here.
+func proposedDocument(v *Visit) string {
 	query := v.Request.URL.Query()
 	actions, resources := query["action"], query["resource"]
 	if len(actions) == 0 {
@@ -727,7 +747,7 @@ func (c *Console) newPolicy(v *Visit) error {
 			resources = []string{"*"}
 		}
 	}
-	return c.renderNewPolicy(v, policyForm("", "", statementText(actions, resources)), 0)
+	return statementText(actions, resources)
 }
 
 // statementText is a document that allows actions on resources.
@@ -751,9 +771,9 @@ func oneOrMany(list []string) any {
 }
 
 func (c *Console) createPolicy(v *Visit) error {
-	page := policyForm(v.Form("name"), v.Form("description"), v.Request.PostFormValue("document"))
-	err := error(errFaulty)
-	if !page.Editor.Faulty() {
+	page := policyForm(v.Form("name"), v.Form("description"), typedEditor(v, EditManaged, documentLabel))
+	err := page.Editor.fault()
+	if err == nil {
 		in := &iam.CreatePolicyInput{PolicyName: &page.Name.Value, PolicyDocument: &page.Editor.Text}
 		if page.Description.Value != "" {
 			in.Description = &page.Description.Value
@@ -765,5 +785,5 @@ func (c *Console) createPolicy(v *Visit) error {
 		}
 	}
 	page.Problem = v.formProblem(err)
-	return c.renderNewPolicy(v, page, http.StatusUnprocessableEntity)
+	return c.renderNewPolicy(v, page, page.Editor.status(err))
 }

@@ -28,8 +28,6 @@ func (c *Console) roleRoutes() []Route {
 		{Pattern: "GET /roles/{name}", Handle: c.showRole},
 		{Pattern: "POST /roles/{name}/policies", Handle: c.attachRolePolicy},
 		{Pattern: "POST /roles/{name}/policies/detach", Handle: c.detachRolePolicy},
-		{Pattern: "POST /roles/{name}/inline", Handle: c.putRolePolicy},
-		{Pattern: "POST /roles/{name}/inline/delete", Handle: c.deleteRolePolicy},
 		{Pattern: "POST /roles/{name}/boundary", Handle: c.setRoleBoundary},
 		{Pattern: "POST /roles/{name}/trust", Handle: c.setTrust},
 		{Pattern: "POST /roles/{name}/settings", Handle: c.setRole},
@@ -154,13 +152,10 @@ type rolePage struct {
 	Boundary   string
 	BoundaryIn Field
 
-	// inline: one policy in its editor
-	InlineName Field
-	Editor     Editor
-
 	// trust
-	Trust []Trust
-	Code  Code
+	Trust  []Trust
+	Code   Code
+	Editor Editor
 
 	// sessions
 	Settings []Field
@@ -203,7 +198,7 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 		{Key: "Last used", Value: lastUsed}, {Key: "Longest session", Value: inHours(aws.ToInt32(r.MaxSessionDuration))},
 	}}
 	for _, t := range roleTabs {
-		current := t.Path == tab || t.Path == "permissions" && tab == "inline" || t.Path == "trust" && tab == "edit-trust"
+		current := t.Path == tab || t.Path == "trust" && tab == "edit-trust"
 		body.Tabs = append(body.Tabs, Tab{Text: t.Text, Path: rolePath(name, t.Path), Current: current})
 	}
 	body.Delete = Confirm{ID: "delete", Open: "Delete role", Title: "Delete " + name + "?",
@@ -213,11 +208,6 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 	switch tab {
 	case "permissions":
 		cli = append(cli, body.permissions(ctx, v, r)...)
-	case "inline":
-		if err := body.inline(ctx, v, typed); err != nil {
-			return err
-		}
-		cli = append(cli, CLI("aws", "iam", "put-role-policy", "--role-name", name, "--policy-name", firstOf(body.InlineName.Value, "NAME"), "--policy-document", "file://policy.json"))
 	case "trust", "edit-trust":
 		text := pretty(unescapeDocument(r.AssumeRolePolicyDocument))
 		if body.Trust, err = trustInWords(v.Person.Account, text); err != nil {
@@ -227,7 +217,11 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 		body.Editor = NewEditor(EditTrust, "Trust policy", text)
 		if typed != nil {
 			body.Editor = *typed
+			if typed.Do == doCompare {
+				body.Editor.compare(text)
+			}
 		}
+		body.Editor.Old = true
 		cli = append(cli, CLI("aws", "iam", "update-assume-role-policy", "--role-name", name, "--policy-document", "file://trust.json"))
 	case "sessions":
 		cli = append(cli, body.sessions(ctx, v, r)...)
@@ -239,7 +233,7 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 	}
 	page := Page{Title: body.Name, Crumbs: []Crumb{{"Roles", "/roles"}}, CLI: cli, Body: body}
 	if refused != nil {
-		body.Problem, page.Status = v.formProblem(refused), http.StatusUnprocessableEntity
+		body.Problem, page.Status = v.formProblem(refused), body.Editor.status(refused)
 	}
 	return v.Render("role", page)
 }
@@ -263,9 +257,7 @@ func (p *rolePage) permissions(ctx context.Context, v *Visit, r *types.Role) []C
 			return
 		}
 		for _, found := range out.PolicyNames {
-			row := inlineRow(found, p.Path+"/inline/delete")
-			row.Path = p.Path + "?" + url.Values{"tab": {"inline"}, "policy": {found}}.Encode()
-			inline = append(inline, row)
+			inline = append(inline, inlineRow(p.Path, found))
 		}
 	})
 	p.Policies = append(attached, inline...)
@@ -279,26 +271,6 @@ func (p *rolePage) permissions(ctx context.Context, v *Visit, r *types.Role) []C
 		CLI("aws", "iam", "list-attached-role-policies", "--role-name", *r.RoleName),
 		CLI("aws", "iam", "attach-role-policy", "--role-name", *r.RoleName, "--policy-arn", "arn:aws:iam::aws:policy/ReadOnlyAccess"),
 	}
-}
-
-// inline is the editor of the inline policy that the address names, or of a new one.
-func (p *rolePage) inline(ctx context.Context, v *Visit, typed *Editor) error {
-	name := firstOf(v.Query("policy"), v.Form("inline"))
-	p.InlineName = Field{Name: "inline", Label: "Policy name", Value: name, Autocomplete: "off", MaxLength: 128, ReadOnly: v.Query("policy") != "" || v.Form("existing") != ""}
-	if typed != nil {
-		p.Editor = *typed
-		return nil
-	}
-	text := statementText([]string{"s3:GetObject"}, []string{"arn:aws:s3:::example-bucket/*"})
-	if name != "" {
-		out, err := v.API().IAM.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &p.Name, PolicyName: &name})
-		if err != nil {
-			return err
-		}
-		text = pretty(unescapeDocument(out.PolicyDocument))
-	}
-	p.Editor = NewEditor(EditRole, "Policy document", text)
-	return nil
 }
 
 // keptEvents is how far back the trail can be searched.
@@ -364,25 +336,6 @@ func (c *Console) detachRolePolicy(v *Visit) error {
 	return c.changeRole(v, "permissions", "The policy was detached.", err)
 }
 
-func (c *Console) putRolePolicy(v *Visit) error {
-	name, inline := v.Request.PathValue("name"), v.Form("inline")
-	e := NewEditor(EditRole, "Policy document", v.Request.PostFormValue("document"))
-	err := error(errFaulty)
-	if !e.Faulty() {
-		_, err = v.API().IAM.PutRolePolicy(v.Request.Context(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: &inline, PolicyDocument: &e.Text})
-	}
-	if err != nil {
-		return c.roleForm(v, "inline", err, &e)
-	}
-	return c.changeRole(v, "permissions", "The inline policy "+inline+" was saved.", nil)
-}
-
-func (c *Console) deleteRolePolicy(v *Visit) error {
-	name, inline := v.Request.PathValue("name"), v.Form("policy")
-	_, err := v.API().IAM.DeleteRolePolicy(v.Request.Context(), &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: &inline})
-	return c.changeRole(v, "permissions", "The inline policy "+inline+" was deleted.", err)
-}
-
 func (c *Console) setRoleBoundary(v *Visit) error {
 	name, arn := v.Request.PathValue("name"), policyARN(v.Form("boundary"))
 	if arn == "" {
@@ -395,9 +348,9 @@ func (c *Console) setRoleBoundary(v *Visit) error {
 
 func (c *Console) setTrust(v *Visit) error {
 	name := v.Request.PathValue("name")
-	e := NewEditor(EditTrust, "Trust policy", v.Request.PostFormValue("document"))
-	err := error(errFaulty)
-	if !e.Faulty() {
+	e := typedEditor(v, EditTrust, "Trust policy")
+	err := e.fault()
+	if err == nil {
 		_, err = v.API().IAM.UpdateAssumeRolePolicy(v.Request.Context(), &iam.UpdateAssumeRolePolicyInput{RoleName: &name, PolicyDocument: &e.Text})
 	}
 	if err != nil {

@@ -139,12 +139,12 @@ func TestRole(t *testing.T) {
 	w.get(path).contains(t, "No policy: nothing is allowed.", "arn:aws:iam::111122223333:role/deploy", markup)
 	w.leads(w.post(path+"/policies", url.Values{"policy": {own}}), path+"?tab=permissions").contains(t, "Own", "Customer managed")
 	w.post(path+"/policies", url.Values{"policy": {"NoSuchPolicy"}}).contains(t, "There is no such thing", "NoSuchPolicy")
-	w.get(path+"?tab=inline").contains(t, "Save the inline policy")
+	w.get(path+"/inline").contains(t, "Save the inline policy")
 	w.post(path+"/inline", url.Values{"inline": {"mine"}, "document": {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}`}}).contains(t, "Line 1, column", "mine")
 	w.post(path+"/inline", url.Values{"inline": {"not a name"}, "document": {nothing}}).contains(t, "That was refused", "ListAllMyBuckets")
 	w.leads(w.post(path+"/inline", url.Values{"inline": {"mine"}, "document": {nothing}}), path+"?tab=permissions").contains(t, "mine", "Inline")
-	w.get(path+"?tab=inline&policy=mine").contains(t, "s3:ListAllMyBuckets")
-	if a := w.get(path + "?tab=inline&policy=none"); a.StatusCode != http.StatusNotFound {
+	w.get(path+"/inline?policy=mine").contains(t, "s3:ListAllMyBuckets")
+	if a := w.get(path + "/inline?policy=none"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an inline policy that is not there: %d", a.StatusCode)
 	}
 	w.leads(w.post(path+"/inline/delete", url.Values{"policy": {"mine"}}), path+"?tab=permissions").lacks(t, "mine Inline")

@@ -46,6 +46,7 @@ func (c *Console) routes() []Route {
 		c.findingRoutes(),
 		c.groupRoutes(),
 		c.homeRoutes(),
+		c.inlineRoutes(),
 		c.passkeyRoutes(),
 		c.policyRoutes(),
 		c.providerRoutes(),

@@ -35,8 +35,6 @@ func (c *Console) userRoutes() []Route {
 		{Pattern: "POST /users/{name}/groups/remove", Handle: c.removeUserFromGroup},
 		{Pattern: "POST /users/{name}/policies", Handle: c.attachUserPolicy},
 		{Pattern: "POST /users/{name}/policies/detach", Handle: c.detachUserPolicy},
-		{Pattern: "POST /users/{name}/inline", Handle: c.putUserPolicy},
-		{Pattern: "POST /users/{name}/inline/delete", Handle: c.deleteUserPolicy},
 		{Pattern: "POST /users/{name}/boundary", Handle: c.setUserBoundary},
 		{Pattern: "POST /users/{name}/password", Handle: c.setUserPassword},
 		{Pattern: "POST /users/{name}/password/delete", Handle: c.deleteUserPassword},
@@ -344,7 +342,6 @@ type userPage struct {
 	Attach     Field
 	Boundary   string
 	BoundaryIn Field
-	Inline     []Field
 
 	// groups
 	Groups  []string
@@ -515,7 +512,7 @@ func (c *Console) userPermissions(ctx context.Context, v *Visit, u *types.User, 
 			return
 		}
 		for _, p := range out.PolicyNames {
-			inline = append(inline, inlineRow(p, body.Path+"/inline/delete"))
+			inline = append(inline, inlineRow(body.Path, p))
 		}
 	}, func() {
 		groups, err := api.IAM.ListGroupsForUser(ctx, &iam.ListGroupsForUserInput{UserName: name, MaxItems: aws.Int32(maxGroupsShown)})
@@ -538,7 +535,7 @@ func (c *Console) userPermissions(ctx context.Context, v *Visit, u *types.User, 
 				return
 			}
 			for _, p := range names.PolicyNames {
-				via.Name, via.Kind = p, "Inline"
+				via.Name, via.Kind, via.Path = p, "Inline", inlinePath(via.ViaPath, p)
 				viaGroups = append(viaGroups, via)
 			}
 		}
@@ -550,10 +547,6 @@ func (c *Console) userPermissions(ctx context.Context, v *Visit, u *types.User, 
 	body.Attach = policyField("policy", "Attach a policy", "")
 	body.BoundaryIn = policyField("boundary", "Permissions boundary", body.Boundary)
 	body.BoundaryIn.Optional, body.BoundaryIn.Hint = true, "The most that this user may ever do, whatever its policies say. Empty: none."
-	body.Inline = []Field{
-		{Name: "inline", Label: "Name of the inline policy", Autocomplete: "off", MaxLength: 128},
-		{Name: "document", Label: "Policy document", Type: "textarea", Rows: 10, Mono: true, Value: emptyPolicy},
-	}
 	return []Command{CLI("aws", "iam", "list-attached-user-policies", "--user-name", *name), CLI("aws", "iam", "attach-user-policy", "--user-name", *name, "--policy-arn", "arn:aws:iam::aws:policy/ReadOnlyAccess")}
 }
 
@@ -775,18 +768,6 @@ func (c *Console) detachUserPolicy(v *Visit) error {
 	name, policy := v.Request.PathValue("name"), v.Form("policy")
 	_, err := v.API().IAM.DetachUserPolicy(v.Request.Context(), &iam.DetachUserPolicyInput{UserName: &name, PolicyArn: &policy})
 	return c.changeUser(v, "permissions", "The policy was detached.", err)
-}
-
-func (c *Console) putUserPolicy(v *Visit) error {
-	name, policy, document := v.Request.PathValue("name"), v.Form("inline"), v.Form("document")
-	_, err := v.API().IAM.PutUserPolicy(v.Request.Context(), &iam.PutUserPolicyInput{UserName: &name, PolicyName: &policy, PolicyDocument: &document})
-	return c.changeUser(v, "permissions", "The inline policy "+policy+" was saved.", err)
-}
-
-func (c *Console) deleteUserPolicy(v *Visit) error {
-	name, policy := v.Request.PathValue("name"), v.Form("policy")
-	_, err := v.API().IAM.DeleteUserPolicy(v.Request.Context(), &iam.DeleteUserPolicyInput{UserName: &name, PolicyName: &policy})
-	return c.changeUser(v, "permissions", "The inline policy "+policy+" was deleted.", err)
 }
 
 func (c *Console) setUserBoundary(v *Visit) error {

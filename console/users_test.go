@@ -34,7 +34,7 @@ func TestUsers(t *testing.T) {
 	// permissions
 	w.post("/users/alice/policies", url.Values{"policy": {"ReadOnlyAccess"}}).leadsTo(t, "/users/alice?tab=permissions")
 	w.post("/users/alice/policies", url.Values{"policy": {"NoSuchPolicy"}}).contains(t, "There is no such thing any more")
-	w.post("/users/alice/inline", url.Values{"inline": {"own"}, "document": {`{"Version":"2012-10-17","Statement":[{"Effect":"Alow","Action":"s3:*","Resource":"*"}]}`}}).contains(t, "The policy is not valid")
+	w.post("/users/alice/inline", url.Values{"inline": {"own"}, "document": {`{"Version":"2012-10-17","Statement":[{"Effect":"Alow","Action":"s3:*","Resource":"*"}]}`}}).contains(t, "Line 1, column")
 	w.post("/users/alice/inline", url.Values{"inline": {"own"}, "document": {everything}}).leadsTo(t, "/users/alice?tab=permissions")
 	w.post("/users/alice/boundary", url.Values{"boundary": {"PowerUserAccess"}}).leadsTo(t, "/users/alice?tab=permissions")
 	_, err = w.api().IAM.AttachGroupPolicy(t.Context(), &iam.AttachGroupPolicyInput{GroupName: aws.String("developers"), PolicyArn: aws.String("arn:aws:iam::aws:policy/AmazonS3FullAccess")})
