@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -72,6 +73,10 @@ type Config struct {
 	Quotas []string
 	// Drain is how long a stopping server waits for requests under way.
 	Drain time.Duration
+
+	// HashCommand is the command that hashes passwords in a process of its own
+	// ([password.Serve]); nil hashes in the server's, where it delays other requests.
+	HashCommand func() *exec.Cmd
 
 	Log     *slog.Logger
 	Version string

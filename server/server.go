@@ -77,6 +77,7 @@ type Server struct {
 	iam      *iam.Service
 
 	passwords *password.Hasher
+	hashing   *password.Processes // nil if passwords are hashed in this process
 	strangers *endpoint.Strangers
 	signIns   *authn.SignIns
 	// securityKeys runs the ceremonies of security keys; it yields nil where browsers offer none.
@@ -182,6 +183,10 @@ func (s *Server) makeServices() error {
 	}
 	s.authz = authz.New(s.managed)
 	s.passwords = password.NewHasher(password.Recommended(), hashing())
+	if s.config.HashCommand != nil {
+		s.hashing = password.NewProcesses(s.config.HashCommand, s.log)
+		s.passwords.Use(s.hashing)
+	}
 	s.iam, err = iam.New(iam.Config{
 		Ring:      s.ring,
 		Markers:   service.NewMarkers(s.key("list markers")),
@@ -541,6 +546,9 @@ func (s *Server) Close() error {
 	}
 	if s.console != nil {
 		s.console.Close()
+	}
+	if s.hashing != nil {
+		s.hashing.Close()
 	}
 	if s.trail != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), s.config.Drain)

@@ -142,9 +142,28 @@ func (s *server) cpu() (float64, error) {
 	return (user + system) / ticks, errors.Join(err1, err2)
 }
 
-// memory is the server's resident set in bytes.
+// memory is the resident set in bytes of the server and of the processes that it started.
 func (s *server) memory() (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	all, err := resident(s.cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.cmd.Process.Pid))
+	for _, thread := range threads {
+		children, _ := os.ReadFile(thread)
+		for child := range strings.FieldsSeq(string(children)) {
+			if pid, err := strconv.Atoi(child); err == nil {
+				bytes, _ := resident(pid) // or it has ended
+				all += bytes
+			}
+		}
+	}
+	return all, nil
+}
+
+// resident is the resident set of a process in bytes.
+func resident(pid int) (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}

@@ -138,7 +138,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpFunc(printHelp)
 	for _, cmd := range []*cobra.Command{
-		newServer(), newInit(), newClaim(), newRecover(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newAdvise(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(),
+		newServer(), newInit(), newClaim(), newRecover(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newAdvise(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(), newHash(),
 	} {
 		root.AddCommand(cmd)
 	}

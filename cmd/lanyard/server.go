@@ -124,6 +124,7 @@ certificates again, SIGUSR1 writes the goroutines to standard error.`,
 			}
 			c.Retention = time.Duration(days) * 24 * time.Hour
 			c.Version = version
+			c.HashCommand = hashCommand()
 			c.Socket = p.socket
 			var err error
 			if c.Log, err = newLogger(cmd.ErrOrStderr(), logLevel); err != nil {

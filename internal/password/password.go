@@ -44,6 +44,10 @@ type Cost struct {
 	Threads uint8
 }
 
+func (c Cost) bounded() bool {
+	return 0 < c.Memory && c.Memory <= maxMemory && 0 < c.Time && c.Time <= maxTime && 0 < c.Threads && c.Threads <= maxThreads
+}
+
 // Recommended is the cost for production: the smallest of the equivalent settings
 // in the OWASP Password Storage Cheat Sheet, some 20 ms on one core.
 func Recommended() Cost { return Cost{Memory: 7168, Time: 5, Threads: 1} }
@@ -67,20 +71,26 @@ const MaxWaiting = 64
 // It is safe for concurrent use.
 type Hasher struct {
 	cost  Cost
+	keys  func(job) []byte
 	slots chan struct{} // one token for each caller at work
 	inner chan struct{} // one token for each caller at work or waiting
 }
 
 // NewHasher makes a Hasher for new hashes of the given cost, at which at most
-// parallel callers (the number of cores) work at a time.
+// parallel callers (the number of cores) work at a time, in this
+// process.
 func NewHasher(cost Cost, parallel int) *Hasher {
 	parallel = max(parallel, 1)
 	return &Hasher{
 		cost:  cost,
+		keys:  job.derive,
 		slots: make(chan struct{}, parallel),
 		inner: make(chan struct{}, parallel+MaxWaiting),
 	}
 }
+
+// Use lets the work be done in processes of their own. It is called before the first Turn.
+func (h *Hasher) Use(p *Processes) { h.keys = p.derive }
 
 // Turn waits until the caller may hash and compare, which Done must end. A request
 // takes one turn for all its work: it queues once, and what it has begun is not
@@ -121,7 +131,7 @@ func (t *Turn) Hash(password string, rand io.Reader) (string, error) {
 		return "", fmt.Errorf("draw salt: %w", err)
 	}
 	p := phc{Cost: t.hasher.cost, salt: salt}
-	p.key = p.derive(normal(password), keyBytes)
+	p.key = t.derive(p, normal(password), keyBytes)
 	return p.String(), nil
 }
 
@@ -137,18 +147,23 @@ func (t *Turn) Matches(password, stored string) (bool, error) {
 	if tooLong(password) {
 		return false, nil
 	}
-	return p.matches(password), nil
+	return t.matches(p, password), nil
 }
 
 // matches compares as normalized, and as typed where that is something else. The work
 // depends on the password and the cost alone.
-func (p phc) matches(password string) bool {
+func (t *Turn) matches(p phc, password string) bool {
 	form := normal(password)
-	same := subtle.ConstantTimeCompare(p.derive(form, len(p.key)), p.key)
+	same := subtle.ConstantTimeCompare(t.derive(p, form, len(p.key)), p.key)
 	if form != password {
-		same |= subtle.ConstantTimeCompare(p.derive(password, len(p.key)), p.key)
+		same |= subtle.ConstantTimeCompare(t.derive(p, password, len(p.key)), p.key)
 	}
 	return same == 1
+}
+
+// derive computes the key of n bytes of a password, with the salt and at the cost of p.
+func (t *Turn) derive(p phc, password string, n int) []byte {
+	return t.hasher.keys(job{Cost: p.Cost, Password: []byte(password), Salt: p.salt, Bytes: n})
 }
 
 // Pretend does the work of Matches where there is no hash, because nobody has the name
@@ -158,7 +173,7 @@ func (t *Turn) Pretend(password string) {
 		return
 	}
 	p := phc{Cost: t.hasher.cost, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
-	p.matches(password)
+	t.matches(p, password)
 }
 
 // Outdated tells whether a stored hash was made at another cost than new ones are, so that
@@ -179,8 +194,8 @@ type phc struct {
 	salt, key []byte
 }
 
-func (p phc) derive(password string, n int) []byte {
-	return argon2.IDKey([]byte(password), p.salt, p.Time, p.Memory, p.Threads, uint32(n))
+func deriveKey(password, salt []byte, c Cost, n int) []byte {
+	return argon2.IDKey(password, salt, c.Time, c.Memory, c.Threads, uint32(n))
 }
 
 func (p phc) String() string {
@@ -197,7 +212,7 @@ func parse(s string) (phc, error) {
 	if _, err := fmt.Sscanf(part[3], "m=%d,t=%d,p=%d", &p.Memory, &p.Time, &p.Threads); err != nil {
 		return phc{}, errHash
 	}
-	if p.Memory == 0 || p.Memory > maxMemory || p.Time == 0 || p.Time > maxTime || p.Threads == 0 || p.Threads > maxThreads {
+	if !p.bounded() {
 		return phc{}, errHash
 	}
 	encoding := base64.RawStdEncoding.Strict()
