@@ -27,14 +27,14 @@ func hashCommand() func() *exec.Cmd {
 // newHash is the process in which the server hashes passwords.
 func newHash() *cobra.Command {
 	return &cobra.Command{
-		Use:    "hash-passwords",
-		Short:  "Hash passwords for the server, which starts this by itself",
-		Long: `Reads from standard input what to hash, as the server writes it, and ends with it.
-Hashing is costly on purpose; in a process of its own it does not keep the server's
-other requests waiting. Nobody needs to type this.`,
+		Use:   "hash-passwords",
+		Short: "Hash passwords for the server, which starts this by itself",
+		Long: `Reads from standard input what to hash, as the server writes it, and ends
+with it. Hashing is costly on purpose; in a process of its own it does not
+keep the server's other requests waiting. Nobody needs to type this.`,
 		Example: "  lanyard hash-passwords < /dev/null",
 		Hidden:  true,
-		Args:   noArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return password.Serve(cmd.InOrStdin(), cmd.OutOrStdout())
 		},
