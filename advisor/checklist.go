@@ -146,8 +146,11 @@ var ErrUnknownKey = errors.New("no such access key is or was here")
 
 // Wanted are the queries that a checklist needs and that Progress does not answer yet.
 // It is asked again after they are answered, until it returns none.
-func Wanted(name string, f *Facts, p *Progress) []Query {
-	m := &marking{Facts: f, Progress: p, judge: newJudge(f)}
+func Wanted(name string, f *Facts, p *Progress) []Query { return NewStudy(f).Wanted(name, p) }
+
+// Wanted is [Wanted] of the facts that are studied.
+func (s *Study) Wanted(name string, p *Progress) []Query {
+	m := &marking{Study: s, Progress: p}
 	m.mark(name)
 	return m.wanted
 }
@@ -155,11 +158,16 @@ func Wanted(name string, f *Facts, p *Progress) []Query {
 // MakeChecklist says how far a checklist is. Of the facts it needs the account for
 // SecureAccount, else the one user.
 func MakeChecklist(name string, f *Facts, p *Progress) (*Checklist, error) {
+	return NewStudy(f).Checklist(name, p)
+}
+
+// Checklist is [MakeChecklist] of the facts that are studied.
+func (s *Study) Checklist(name string, p *Progress) (*Checklist, error) {
 	info, ok := ChecklistNamed(name)
 	if !ok {
 		return nil, fmt.Errorf("there is no checklist %q", name)
 	}
-	m := &marking{Facts: f, Progress: p, judge: newJudge(f)}
+	m := &marking{Study: s, Progress: p}
 	m.mark(name)
 	if len(m.wanted) > 0 {
 		return nil, fmt.Errorf("the trail was not asked for %+v", m.wanted)
@@ -167,7 +175,7 @@ func MakeChecklist(name string, f *Facts, p *Progress) (*Checklist, error) {
 	if info.Subject == AboutKey && m.unknown() {
 		return nil, ErrUnknownKey
 	}
-	c := &Checklist{ChecklistInfo: info, At: f.Now.UTC(), Steps: m.steps, Of: map[Subject]string{AboutAccount: f.Account, AboutPerson: p.User, AboutKey: p.Key}[info.Subject]}
+	c := &Checklist{ChecklistInfo: info, At: m.Now.UTC(), Steps: m.steps, Of: map[Subject]string{AboutAccount: m.Account, AboutPerson: p.User, AboutKey: p.Key}[info.Subject]}
 	for i := range c.Steps {
 		if c.Steps[i].State != NotYet {
 			c.Done++
@@ -179,9 +187,8 @@ func MakeChecklist(name string, f *Facts, p *Progress) (*Checklist, error) {
 
 // marking is a checklist under way.
 type marking struct {
-	*Facts
+	*Study
 	*Progress
-	judge  *judge
 	steps  []Step
 	wanted []Query
 }

@@ -48,10 +48,10 @@ func (m *marking) secureAccount() {
 		Commands: []string{"aws cloudtrail lookup-events --lookup-attributes AttributeKey=ReadOnly,AttributeValue=false --max-items 5"},
 	}, state, evidence)
 
-	report := Review(m.Facts)
+	report := m.Report()
 	open := []Evidence{}
-	for _, f := range report.Findings {
-		if f.Severity == High {
+	for i := range report.Findings {
+		if f := &report.Findings[i]; f.Severity == High {
 			open = append(open, Evidence{f.ID, f.ARN})
 		}
 	}
@@ -65,7 +65,7 @@ func (m *marking) secureAccount() {
 // administratorStep: a person with MFA who is, or can become by a role, an administrator.
 func (m *marking) administratorStep(r *review) {
 	var with, without []string
-	plan := MakePlan(m.Facts, m.Now)
+	plan := m.Plan(m.Now)
 	for _, p := range slices.Concat(plan.BreakGlass, plan.People) {
 		switch {
 		case p.AtMost != Administrator || len(p.Credentials) == 0:
@@ -131,7 +131,7 @@ func (m *marking) mfaRequiredStep() {
 			continue
 		}
 		people++
-		if action := m.judge.withoutMFA(u); action != "" {
+		if action := m.withoutMFA(u); action != "" {
 			free = append(free, u.Name)
 			s.Commands = append(s.Commands, fmt.Sprintf("aws iam add-user-to-group --group-name %s --user-name %s", group, quote(u.Name)))
 			if len(free) == 1 {
@@ -157,9 +157,8 @@ func (m *marking) mfaRequiredStep() {
 func (j *judge) withoutMFA(u *User) string {
 	p := j.user(u)
 	c := j.context(p, withoutMFA)
-	for _, document := range p.documents {
-		_, statements := statementsOf(document)
-		for _, s := range statements {
+	for _, document := range p.docs {
+		for _, s := range j.statements(document.Document.Text()) {
 			if s["Effect"] != "Allow" {
 				continue
 			}
@@ -187,7 +186,7 @@ func (j *judge) withoutMFA(u *User) string {
 						continue // the roles ask for MFA themselves
 					}
 					resource = strings.NewReplacer("${aws:username}", u.Name, "${aws:userid}", u.ID, "*", "anything", "?", "x").Replace(resource)
-					if policy.Evaluate(&policy.Request{Caller: &p.caller, Action: tried, Resource: resource, Context: c}, &p.inputs, nil).Allowed {
+					if policy.Evaluate(&policy.Request{Caller: &p.caller, Action: tried, Resource: resource, Context: c}, p.inputs(), nil).Allowed {
 						return action
 					}
 				}

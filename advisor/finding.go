@@ -137,8 +137,11 @@ type review struct {
 }
 
 // Review applies all rules. The findings are ordered by severity, id, ARN and key.
-func Review(f *Facts) *Report {
-	r := &review{judge: newJudge(f)}
+func Review(f *Facts) *Report { return NewStudy(f).Report() }
+
+func (j *judge) review() *Report {
+	f := j.Facts
+	r := &review{judge: j}
 	rules := Rules()
 	for i := range rules {
 		rules[i].find(r, &rules[i])
@@ -205,9 +208,9 @@ func (r *Report) settle(found []Finding, suppressions []Suppression, now time.Ti
 func score(open []Finding) int {
 	counts := map[string]int{}
 	tenths := 1000
-	for _, f := range open {
-		weight := map[Severity]int{High: 20, Medium: 7, Low: 2}[f.Severity]
-		kind := f.ID
+	weights := [...]int{Low: 2, Medium: 7, High: 20}
+	for i := range open {
+		weight, kind := weights[open[i].Severity], open[i].ID
 		if kind == "ADMIN-01" {
 			kind = "MFA-01"
 		}

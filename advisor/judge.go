@@ -2,6 +2,7 @@ package advisor
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,15 +15,45 @@ import (
 // judge asks the policy engine about the account.
 type judge struct {
 	*Facts
-	groups    map[string]*Group           // by name
-	documents map[string]*policy.Document // by text; nil: not to be read
-	unread    map[string]bool             // what holds a document that cannot be read
-	admins    map[string]bool             // by user ARN
-	anything  *policy.Set                 // allows everything
+	groups    map[string]*Group // by name
+	documents map[written]*legible
+	unread    map[string]bool     // what holds a document that cannot be read
+	admins    map[string]bool     // by user ARN
+	anything  *policy.Set         // allows everything
+	managed   map[string]*legible // by ARN
+	summaries map[string]summary  // of documents, by text
+	free      map[*policy.Document]bool
+	answers   map[string]answers          // by what policies somebody has
+	wide      map[string][]string         // see wholeServices, by text
+	parsed    map[string][]map[string]any // statements, by text; read only
+}
+
+// written is a document as it is written.
+type written struct {
+	kind policy.Kind
+	text string
+}
+
+// legible is a document, each text once.
+type legible struct {
+	*policy.Document // nil: it cannot be read
+	number           int
+	// plain tells that what it allows is the same for everybody who has it, whenever and
+	// from wherever they ask: it has no condition and no variable.
+	plain bool
+}
+
+// answers are what was asked about all who have the same plain policies.
+type answers struct {
+	level Level // empty: not asked yet
+	// everything is by how one is signed in; nil: not asked yet.
+	everything [withMFA + 1]*bool
 }
 
 func newJudge(f *Facts) *judge {
-	j := &judge{Facts: f, groups: map[string]*Group{}, documents: map[string]*policy.Document{}, unread: map[string]bool{}, admins: map[string]bool{}}
+	j := &judge{Facts: f, groups: map[string]*Group{}, documents: map[written]*legible{}, unread: map[string]bool{}, admins: map[string]bool{},
+		managed: map[string]*legible{}, summaries: map[string]summary{}, free: map[*policy.Document]bool{}, answers: map[string]answers{},
+		wide: map[string][]string{}, parsed: map[string][]map[string]any{}}
 	for i := range f.Groups {
 		j.groups[f.Groups[i].Name] = &f.Groups[i]
 	}
@@ -43,64 +74,114 @@ func (j *judge) notes() []string {
 // parse compiles a document, each text once. What cannot be read allows nothing here,
 // and is noted.
 func (j *judge) parse(text string, kind policy.Kind, holder string) *policy.Document {
-	cached := fmt.Sprint(kind, " ", text)
-	doc, ok := j.documents[cached]
+	return j.read(text, kind, holder).Document
+}
+
+func (j *judge) read(text string, kind policy.Kind, holder string) *legible {
+	doc, ok := j.documents[written{kind, text}]
 	if !ok {
 		// AWS shows its own policies with the white space that their authors put there:
 		// with it, ReadOnlyAccess is longer than any policy may be.
+		short := text
 		if len(text) > policy.MaxDocumentChars {
 			var tight bytes.Buffer
 			if json.Compact(&tight, []byte(text)) == nil {
-				text = tight.String()
+				short = tight.String()
 			}
 		}
-		doc, _ = policy.Parse(text, kind)
-		j.documents[cached] = doc
+		doc = &legible{number: len(j.documents), plain: plainDocument(text)}
+		doc.Document, _ = policy.Parse(short, kind)
+		j.documents[written{kind, text}] = doc
 	}
-	if doc == nil {
+	if doc.Document == nil {
 		j.unread[holder] = true
 	}
 	return doc
 }
 
-// attached are the documents of an entity.
-func (j *judge) attached(p *Permissions, holder string) []policy.Attached {
-	var docs []policy.Attached
+// plainDocument tells whether a document has neither conditions nor variables. In doubt it
+// has: what is escaped may be anything.
+func plainDocument(text string) bool {
+	return !strings.ContainsAny(text, "\\$") && !strings.Contains(strings.ToLower(text), "condition")
+}
+
+// ofARN is the managed policy with an ARN.
+func (j *judge) ofARN(arn, holder string) *legible {
+	doc, ok := j.managed[arn]
+	if !ok {
+		doc = j.read(j.Policies[arn].Document, policy.ManagedPolicy, holder)
+		j.managed[arn] = doc
+	}
+	if doc.Document == nil {
+		j.unread[holder] = true
+	}
+	return doc
+}
+
+// statements are those of a document, which are not to be changed.
+func (j *judge) statements(text string) []map[string]any {
+	list, known := j.parsed[text]
+	if !known {
+		_, list = statementsOf(text)
+		j.parsed[text] = list
+	}
+	return list
+}
+
+// held are the documents of an entity. Which of them somebody has is in the profile.
+func (j *judge) held(p *Permissions, holder string, who *profile) {
 	for _, arn := range p.Attached {
-		if doc := j.parse(j.Policies[arn].Document, policy.ManagedPolicy, holder); doc != nil {
-			docs = append(docs, policy.Attached{Source: policy.Source{Type: policy.SourceCustomerManaged, ID: j.Policies[arn].Name, ARN: arn}, Document: doc})
+		if doc := j.ofARN(arn, holder); doc.Document != nil {
+			who.docs = append(who.docs, policy.Attached{Source: policy.Source{Type: policy.SourceCustomerManaged, ID: j.Policies[arn].Name, ARN: arn}, Document: doc.Document})
+			who.has(doc)
 		}
 	}
 	for _, in := range p.Inline {
-		if doc := j.parse(in.Document, policy.InlinePolicy, holder); doc != nil {
-			docs = append(docs, policy.Attached{Source: policy.Source{Type: policy.SourceUserInline, ID: in.Name}, Document: doc})
+		if doc := j.read(in.Document, policy.InlinePolicy, holder); doc.Document != nil {
+			who.docs = append(who.docs, policy.Attached{Source: policy.Source{Type: policy.SourceUserInline, ID: in.Name}, Document: doc.Document})
+			who.has(doc)
 		}
 	}
-	return docs
+}
+
+// profile is which policies somebody has.
+type profile struct {
+	docs, limits []policy.Attached
+	key          []byte
+	special      bool // one of them is not plain
+}
+
+func (p *profile) has(doc *legible) {
+	p.key = binary.AppendUvarint(p.key, uint64(doc.number))
+	p.special = p.special || !doc.plain
 }
 
 // principal is a user with all that bears on what they may do.
 type principal struct {
 	caller policy.Caller
-	inputs policy.Inputs
 	name   string
 	tags   map[string]string
-	// documents and limits are the texts of the policies and of the boundary.
-	documents, limits []string
+	// docs are the policies. limits is the boundary: nil if nothing limits.
+	docs, limits []policy.Attached
+	compiled     policy.Inputs // see inputs
+	// profile is the same of all whose policies are the same and mean the same for
+	// everybody; empty where they do not.
+	profile string
 }
 
 func (j *judge) user(u *User) *principal {
-	docs := j.attached(&u.Permissions, u.ARN)
+	var who profile
+	j.held(&u.Permissions, u.ARN, &who)
 	for _, name := range u.Groups {
 		if g := j.groups[name]; g != nil {
-			docs = append(docs, j.attached(&g.Permissions, g.ARN)...)
+			j.held(&g.Permissions, g.ARN, &who)
 		}
 	}
 	p := &principal{
 		caller: policy.Caller{Type: policy.User, Account: j.Account, ARN: u.ARN, PrincipalARN: u.ARN, ID: u.ID},
 		name:   u.Name, tags: u.Tags,
 	}
-	p.hold(docs, j.boundary(&u.Permissions, u.ARN))
+	j.hold(p, &who, &u.Permissions, u.ARN)
 	return p
 }
 
@@ -113,36 +194,38 @@ func (j *judge) session(r *Role) *principal {
 		},
 		tags: r.Tags,
 	}
-	p.hold(j.attached(&r.Permissions, r.ARN), j.boundary(&r.Permissions, r.ARN))
+	var who profile
+	j.held(&r.Permissions, r.ARN, &who)
+	j.hold(p, &who, &r.Permissions, r.ARN)
 	return p
 }
 
-// hold gives a principal their policies and a boundary, nil if there is none.
-func (p *principal) hold(docs, limits []policy.Attached) {
-	p.inputs.Identity = policy.NewSet(docs)
-	for _, d := range docs {
-		p.documents = append(p.documents, d.Document.Text())
+// hold gives a principal their policies, and the boundary if there is one. One that cannot
+// be read allows nothing.
+func (j *judge) hold(p *principal, who *profile, limited *Permissions, holder string) {
+	if limited.Boundary != "" {
+		who.key = append(who.key, '|') // behind as many numbers as there are documents
+		who.limits = []policy.Attached{}
+		if doc := j.ofARN(limited.Boundary, holder); doc.Document != nil {
+			who.limits = append(who.limits, policy.Attached{Source: policy.Source{Type: policy.SourceBoundary, ARN: limited.Boundary}, Document: doc.Document})
+			who.has(doc)
+		}
 	}
-	if limits == nil {
-		return
-	}
-	p.inputs.Boundary = policy.NewSet(limits)
-	for _, d := range limits {
-		p.limits = append(p.limits, d.Document.Text())
+	p.docs, p.limits = who.docs, who.limits
+	if !who.special {
+		p.profile = fmt.Sprintf("%d/%d/%s", p.caller.Type, len(who.docs), who.key)
 	}
 }
 
-// boundary is the document that limits an entity; nil if nothing does, and empty if it
-// cannot be read, which allows nothing.
-func (j *judge) boundary(p *Permissions, holder string) []policy.Attached {
-	if p.Boundary == "" {
-		return nil
+// inputs are the policies as the engine takes them.
+func (p *principal) inputs() *policy.Inputs {
+	if p.compiled.Identity == nil {
+		p.compiled.Identity = policy.NewSet(p.docs)
+		if p.limits != nil {
+			p.compiled.Boundary = policy.NewSet(p.limits)
+		}
 	}
-	docs := []policy.Attached{}
-	if doc := j.parse(j.Policies[p.Boundary].Document, policy.ManagedPolicy, holder); doc != nil {
-		docs = append(docs, policy.Attached{Source: policy.Source{Type: policy.SourceBoundary, ARN: p.Boundary}, Document: doc})
-	}
-	return docs
+	return &p.compiled
 }
 
 // signedIn is how MFA stands in a request: the key is absent when it is signed with a
@@ -192,6 +275,19 @@ func (j *judge) context(p *principal, how signedIn) *policy.Context {
 // everything tells whether a principal may do what makes anybody an administrator:
 // whoever may do these to any user, role and policy can give themselves the rest.
 func (j *judge) everything(p *principal, how signedIn) bool {
+	if p.profile == "" {
+		return j.asksEverything(p, how)
+	}
+	known := j.answers[p.profile]
+	if known.everything[how] == nil {
+		known.everything[how] = new(bool)
+		*known.everything[how] = j.asksEverything(p, how)
+		j.answers[p.profile] = known
+	}
+	return *known.everything[how]
+}
+
+func (j *judge) asksEverything(p *principal, how signedIn) bool {
 	c := j.context(p, how)
 	c.SetString("iam:PolicyARN", "arn:"+j.Partition+":iam::aws:policy/AdministratorAccess")
 	for _, ask := range [...]struct{ action, resource string }{
@@ -199,7 +295,7 @@ func (j *judge) everything(p *principal, how signedIn) bool {
 		{"iam:AttachRolePolicy", "role"}, {"iam:PutRolePolicy", "role"}, {"iam:UpdateAssumeRolePolicy", "role"}, {"iam:CreatePolicyVersion", "policy"},
 	} {
 		resource := fmt.Sprintf("arn:%s:iam::%s:%s/any/where/anybody", j.Partition, j.Account, ask.resource)
-		if !policy.Evaluate(&policy.Request{Caller: &p.caller, Action: ask.action, Resource: resource, Context: c}, &p.inputs, nil).Allowed {
+		if !policy.Evaluate(&policy.Request{Caller: &p.caller, Action: ask.action, Resource: resource, Context: c}, p.inputs(), nil).Allowed {
 			return false
 		}
 	}
@@ -221,9 +317,18 @@ func (j *judge) administrator(u *User) bool {
 // unlimited tells whether a document alone allows all actions on all resources, at
 // least with MFA.
 func (j *judge) unlimited(doc *policy.Document) bool {
+	is, known := j.free[doc]
+	if !known {
+		is = j.asksUnlimited(doc)
+		j.free[doc] = is
+	}
+	return is
+}
+
+func (j *judge) asksUnlimited(doc *policy.Document) bool {
 	p := &principal{caller: policy.Caller{Type: policy.User, Account: j.Account, ARN: "arn:" + j.Partition + ":iam::" + j.Account + ":user/anybody", ID: "AIDAANYBODYANYBODY234"}, name: "anybody"}
 	p.caller.PrincipalARN = p.caller.ARN
-	p.inputs.Identity = policy.NewSet([]policy.Attached{{Document: doc}})
+	p.docs = []policy.Attached{{Document: doc}}
 	c := j.context(p, withMFA)
 	for _, ask := range [...]struct{ action, resource string }{
 		{"anything:AtAll", "arn:" + j.Partition + ":anything:any-where-1:" + j.Account + ":any/thing"},
@@ -231,7 +336,7 @@ func (j *judge) unlimited(doc *policy.Document) bool {
 		{"sts:AssumeRole", "arn:" + j.Partition + ":iam::" + j.Account + ":role/any/where/anybody"},
 		{"s3:DeleteBucket", "arn:" + j.Partition + ":s3:::anybody-any-where"},
 	} {
-		if !policy.Evaluate(&policy.Request{Caller: &p.caller, Action: ask.action, Resource: ask.resource, Context: c}, &p.inputs, nil).Allowed {
+		if !policy.Evaluate(&policy.Request{Caller: &p.caller, Action: ask.action, Resource: ask.resource, Context: c}, p.inputs(), nil).Allowed {
 			return false
 		}
 	}
@@ -240,7 +345,7 @@ func (j *judge) unlimited(doc *policy.Document) bool {
 
 // assumes tells whether a principal may assume a role of the account.
 func (j *judge) assumes(p *principal, how signedIn, role *Role, trust *policy.Set) bool {
-	in := p.inputs
+	in := *p.inputs()
 	in.Resource, in.ResourceIsTrust = trust, true
 	c := j.context(p, how)
 	c.SetString("sts:RoleSessionName", "somebody")
@@ -260,8 +365,8 @@ func (j *judge) trustOf(r *Role) (*policy.Document, *policy.Set) {
 func (j *judge) stranger(account string) *principal {
 	arn := "arn:" + j.Partition + ":iam::" + account + ":user/any/where/anybody"
 	return &principal{
-		caller: policy.Caller{Type: policy.User, Account: account, ARN: arn, PrincipalARN: arn, ID: "AIDAANYBODYANYBODY234"},
-		inputs: policy.Inputs{Identity: j.anything}, name: "anybody",
+		caller:   policy.Caller{Type: policy.User, Account: account, ARN: arn, PrincipalARN: arn, ID: "AIDAANYBODYANYBODY234"},
+		compiled: policy.Inputs{Identity: j.anything}, name: "anybody",
 	}
 }
 

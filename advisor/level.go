@@ -32,17 +32,31 @@ const (
 // an administrator or a power user; which actions the rest is made of is read from the
 // statements that allow, so that a condition on them is not looked at.
 func (j *judge) level(p *principal) Level {
+	if p.profile == "" {
+		return j.asksLevel(p)
+	}
+	known := j.answers[p.profile]
+	if known.level == "" {
+		level := j.asksLevel(p) // which answers something else about them, too
+		known = j.answers[p.profile]
+		known.level = level
+		j.answers[p.profile] = known
+	}
+	return known.level
+}
+
+func (j *judge) asksLevel(p *principal) Level {
 	if j.everything(p, withMFA) {
 		return Administrator
 	}
 	if j.allServices(p) {
 		return PowerUser
 	}
-	level := levelOf(p.documents)
-	if p.inputs.Boundary == nil || level == Nothing {
+	level := j.levelOf(p.docs)
+	if p.limits == nil || level == Nothing {
 		return level
 	}
-	if limit := levelOf(p.limits); limit == ReadOnly || limit == Nothing {
+	if limit := j.levelOf(p.limits); limit == ReadOnly || limit == Nothing {
 		return limit
 	}
 	return level
@@ -56,53 +70,68 @@ func (j *judge) allServices(p *principal) bool {
 		{"s3:DeleteBucket", "arn:" + j.Partition + ":s3:::anybody-any-where"},
 		{"ec2:RunInstances", "arn:" + j.Partition + ":ec2:any-where-1:" + j.Account + ":instance/*"},
 	} {
-		if !policy.Evaluate(&policy.Request{Caller: &p.caller, Action: ask.action, Resource: ask.resource, Context: c}, &p.inputs, nil).Allowed {
+		if !policy.Evaluate(&policy.Request{Caller: &p.caller, Action: ask.action, Resource: ask.resource, Context: c}, p.inputs(), nil).Allowed {
 			return false
 		}
 	}
 	return true
 }
 
+// summary is what the statements of a document that allow are made of.
+type summary struct {
+	assumes, own, reads, other bool
+}
+
 // levelOf reads the level from the statements that allow.
-func levelOf(documents []string) Level {
-	var assumes, own, reads, other bool
-	for _, text := range documents {
-		_, statements := statementsOf(text)
-		for _, s := range statements {
-			if s["Effect"] != "Allow" {
-				continue
-			}
-			if _, not := s["NotAction"]; not {
-				return Custom
-			}
-			theirs := strings.Contains(compact(s["Resource"]), "${aws:username}") && !slices.ContainsFunc(words(s["Resource"]), func(r string) bool {
-				return !strings.Contains(r, "${aws:username}")
-			})
-			for _, action := range words(s["Action"]) {
-				switch {
-				case strings.HasPrefix(strings.ToLower(action), "sts:assumerole"):
-					assumes = true
-				case theirs || slices.Contains(aboutOneself[:], strings.ToLower(action)):
-					own = true
-				case reading(action):
-					reads = true
-				default:
-					other = true
-				}
-			}
+func (j *judge) levelOf(docs []policy.Attached) Level {
+	var all summary
+	for _, d := range docs {
+		s, known := j.summaries[d.Document.Text()]
+		if !known {
+			s = summaryOf(j.statements(d.Document.Text()))
+			j.summaries[d.Document.Text()] = s
 		}
+		all = summary{all.assumes || s.assumes, all.own || s.own, all.reads || s.reads, all.other || s.other}
 	}
 	switch {
-	case other || reads && assumes:
+	case all.other || all.reads && all.assumes:
 		return Custom
-	case assumes:
+	case all.assumes:
 		return AssumesRoles
-	case reads:
+	case all.reads:
 		return ReadOnly
-	case own:
+	case all.own:
 		return OwnCredentials
 	}
 	return Nothing
+}
+
+func summaryOf(statements []map[string]any) (sum summary) {
+	for _, s := range statements {
+		if s["Effect"] != "Allow" {
+			continue
+		}
+		if _, not := s["NotAction"]; not {
+			sum.other = true
+			continue
+		}
+		theirs := strings.Contains(compact(s["Resource"]), "${aws:username}") && !slices.ContainsFunc(words(s["Resource"]), func(r string) bool {
+			return !strings.Contains(r, "${aws:username}")
+		})
+		for _, action := range words(s["Action"]) {
+			switch {
+			case strings.HasPrefix(strings.ToLower(action), "sts:assumerole"):
+				sum.assumes = true
+			case theirs || slices.Contains(aboutOneself[:], strings.ToLower(action)):
+				sum.own = true
+			case reading(action):
+				sum.reads = true
+			default:
+				sum.other = true
+			}
+		}
+	}
+	return sum
 }
 
 // words are the values of an element, which can be one or a list.

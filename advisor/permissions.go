@@ -32,7 +32,7 @@ func (r *review) unlimitedPolicies(rule *Rule, p *Permissions, kind, name, arn s
 	var fix []string
 	var evidence []Evidence
 	for _, policyARN := range p.Attached {
-		if doc := r.parse(r.Policies[policyARN].Document, policy.ManagedPolicy, arn); doc != nil && r.unlimited(doc) {
+		if doc := r.ofARN(policyARN, arn).Document; doc != nil && r.unlimited(doc) {
 			evidence = append(evidence, Evidence{"policy", policyARN})
 			fix = append(fix, fmt.Sprintf("aws iam detach-%s-policy --%s-name %s --policy-arn %s", kind, kind, quote(name), quote(policyARN)))
 		}
@@ -269,13 +269,13 @@ func allowsService(r *review, rule *Rule) {
 	attached := map[string]int{}
 	inline := func(kind, name, arn string, p *Permissions, people bool) {
 		for _, a := range p.Attached {
-			if doc := r.parse(r.Policies[a].Document, policy.ManagedPolicy, a); doc != nil && !(people && r.unlimited(doc)) {
+			if doc := r.ofARN(a, a).Document; doc != nil && !(people && r.unlimited(doc)) {
 				attached[a]++
 			}
 		}
 		for _, in := range p.Inline {
 			doc := r.parse(in.Document, policy.InlinePolicy, arn)
-			wide := wholeServices(in.Document)
+			wide := r.wholeServices(in.Document)
 			if doc == nil || wide == nil || people && r.unlimited(doc) {
 				continue
 			}
@@ -306,7 +306,7 @@ func allowsService(r *review, rule *Rule) {
 			continue // AWS's own, or a boundary
 		}
 		doc := r.parse(p.Document, policy.ManagedPolicy, arn)
-		wide := wholeServices(p.Document)
+		wide := r.wholeServices(p.Document)
 		if doc == nil || wide == nil {
 			continue
 		}
@@ -319,8 +319,16 @@ func allowsService(r *review, rule *Rule) {
 
 // wholeServices are the patterns by which a document allows all of a service, or of
 // all, on all resources and under no condition.
-func wholeServices(text string) []string {
-	_, statements := statementsOf(text)
+func (j *judge) wholeServices(text string) []string {
+	wide, known := j.wide[text]
+	if !known {
+		wide = wholeServices(j.statements(text))
+		j.wide[text] = wide
+	}
+	return wide
+}
+
+func wholeServices(statements []map[string]any) []string {
 	var wide []string
 	for _, s := range statements {
 		if s["Effect"] != "Allow" || s["Condition"] != nil || !slices.Contains(words(s["Resource"]), "*") {

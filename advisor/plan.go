@@ -147,17 +147,19 @@ type PlanRecommendation struct {
 const BreakGlassTag = "break-glass"
 
 // MakePlan makes the access plan. A review of zero is in ReviewAfter from now.
-func MakePlan(f *Facts, review time.Time) *Plan {
-	report := Review(f)
+func MakePlan(f *Facts, review time.Time) *Plan { return NewStudy(f).Plan(review) }
+
+func (s *Study) makePlan(review time.Time) *Plan {
+	report, f := s.Report(), s.Facts
 	if review.IsZero() {
 		review = f.Now.Add(ReviewAfter).UTC().Truncate(24 * time.Hour)
 	}
 	p := &Plan{
 		Account: f.Account, At: f.Now.UTC(), Review: review.UTC(), Overdue: f.Now.After(review), BreakGlass: []PlannedPerson{}, People: []PlannedPerson{}, Groups: []PlannedGroup{}, Roles: []PlannedRole{},
 		Workloads: []PlannedWorkload{}, Federation: []PlannedProvider{}, Score: report.Score, Findings: report.Findings, Suppressed: report.Suppressed, Recommendations: []PlanRecommendation{},
-		Notes: report.Notes,
+		Notes: slices.Clip(report.Notes),
 	}
-	b := &planner{judge: newJudge(f), Plan: p}
+	b := &planner{judge: s.judge, Plan: p}
 	var all bool
 	if b.reach, all = b.reaches(); !all {
 		p.Notes = append(p.Notes, b.notAsked())
@@ -381,7 +383,7 @@ func (b *planner) recommend() {
 		b.Recommendations = append(b.Recommendations, PlanRecommendation{ID: id, Text: text, Why: why, Page: page, Commands: commands})
 	}
 	if b.Overdue {
-		add("review", AccessPlanPage, "Go through this plan: its review was due on "+dayOf(b.Plan.Review), "People leave and programs end; what they could do stays until somebody looks.")
+		b.Recommendations = append(b.Recommendations, reviewDue(b.Plan.Review))
 	}
 	high := 0
 	for _, f := range b.Findings {
@@ -441,6 +443,21 @@ func (b *planner) recommend() {
 	if b.PasswordPolicy == nil && slices.ContainsFunc(b.Facts.Users, func(u User) bool { return u.Password != nil }) {
 		add("password-policy", SettingsPage, "Set a password policy", "Without one, passwords of eight characters are good enough, and are guessed first.", "aws iam update-account-password-policy --minimum-password-length 14")
 	}
+}
+
+func reviewDue(day time.Time) PlanRecommendation {
+	return PlanRecommendation{ID: "review", Page: AccessPlanPage, Text: "Go through this plan: its review was due on " + dayOf(day), Why: "People leave and programs end; what they could do stays until somebody looks."}
+}
+
+// On is the plan with another day of review.
+func (p *Plan) On(review time.Time) *Plan {
+	other := *p
+	other.Review, other.Overdue = review.UTC(), p.At.After(review)
+	other.Recommendations = slices.DeleteFunc(slices.Clone(p.Recommendations), func(r PlanRecommendation) bool { return r.ID == "review" })
+	if other.Overdue {
+		other.Recommendations = slices.Insert(other.Recommendations, 0, reviewDue(other.Review))
+	}
+	return &other
 }
 
 func (b *planner) recommendFor(p *PlannedPerson, add func(id, page, text, why string, commands ...string)) {

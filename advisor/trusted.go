@@ -167,13 +167,13 @@ func (j *judge) reaches() (r *reach, ok bool) {
 	var askers []asker
 	for i := range j.Users {
 		u := &j.Users[i]
-		if p := j.user(u); len(p.documents) > 0 || j.named(u.ARN) {
+		if p := j.user(u); len(p.docs) > 0 || j.named(u.ARN) {
 			askers = append(askers, asker{p, u.Name, u.ARN, false})
 		}
 	}
 	for i := range j.Roles {
 		role := &j.Roles[i]
-		if p := j.session(role); len(p.documents) > 0 || j.named(role.ARN) {
+		if p := j.session(role); len(p.docs) > 0 || j.named(role.ARN) {
 			askers = append(askers, asker{p, role.Name, role.ARN, true})
 		}
 	}

@@ -49,17 +49,17 @@ func (s *Surveyor) Checklist(ctx context.Context, name, subject string) (*adviso
 	if err != nil {
 		return nil, err
 	}
-	return s.marked(ctx, name, f, p)
+	return s.marked(ctx, name, advisor.NewStudy(f), p)
 }
 
 // ChecklistOf is a checklist about the account, of facts that were read before.
-func (s *Surveyor) ChecklistOf(ctx context.Context, name string, f *advisor.Facts) (*advisor.Checklist, error) {
-	return s.marked(ctx, name, f, &advisor.Progress{Events: map[advisor.Query][]advisor.Event{}})
+func (s *Surveyor) ChecklistOf(ctx context.Context, name string, study *advisor.Study) (*advisor.Checklist, error) {
+	return s.marked(ctx, name, study, &advisor.Progress{Events: map[advisor.Query][]advisor.Event{}})
 }
 
-func (s *Surveyor) marked(ctx context.Context, name string, f *advisor.Facts, p *advisor.Progress) (*advisor.Checklist, error) {
+func (s *Surveyor) marked(ctx context.Context, name string, study *advisor.Study, p *advisor.Progress) (*advisor.Checklist, error) {
 	for range maxRounds {
-		wanted := advisor.Wanted(name, f, p)
+		wanted := study.Wanted(name, p)
 		if len(wanted) == 0 {
 			break
 		}
@@ -67,7 +67,7 @@ func (s *Surveyor) marked(ctx context.Context, name string, f *advisor.Facts, p 
 			return nil, fmt.Errorf("read the trail: %w", err)
 		}
 	}
-	return advisor.MakeChecklist(name, f, p)
+	return study.Checklist(name, p)
 }
 
 // owner finds whose key it is, or was.
