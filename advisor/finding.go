@@ -156,8 +156,7 @@ func (j *judge) review() *Report {
 
 // With is the report with other suppressions, as of now: what was found stays as it is.
 func (r *Report) With(suppressions []Suppression, now time.Time) *Report {
-	known := func(f Finding) bool { return f.Suppression != nil }
-	if len(suppressions) == 0 && !slices.ContainsFunc(r.Findings, known) && len(r.Suppressed) == 0 {
+	if len(suppressions) == 0 && len(r.Suppressed) == 0 && !r.ended() {
 		return r
 	}
 	found := slices.Concat(r.Findings, r.Suppressed)
@@ -165,6 +164,16 @@ func (r *Report) With(suppressions []Suppression, now time.Time) *Report {
 	other := *r
 	other.settle(found, suppressions, now)
 	return &other
+}
+
+// ended tells whether an open finding has a suppression that has ended.
+func (r *Report) ended() bool {
+	for i := range r.Findings {
+		if r.Findings[i].Suppression != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func inOrder(a, b Finding) int {

@@ -40,7 +40,7 @@ func listed(list []string, none string) Cell {
 func (p *Plan) Sections() []Section {
 	return []Section{p.rootSection(), p.peopleSection("break-glass", "Break-glass", "Who comes in when nothing else works: users with the tag "+BreakGlassTag+".", "Nobody is tagged "+BreakGlassTag+": only root is left in an emergency.", p.BreakGlass),
 		p.peopleSection("people", "People", "Users with a password, an MFA device, or nothing yet.", "There are no people here.", p.People),
-		p.groupSection(), p.roleSection(), p.workloadSection(), p.federationSection(), p.findingSection(), p.recommendationSection()}
+		p.groupSection(), p.roleSection(), p.workloadSection(), p.federationSection(), p.findingSection(), p.Recommended()}
 }
 
 func (p *Plan) rootSection() Section {
@@ -195,8 +195,12 @@ func (p *Plan) findingSection() Section {
 	return s
 }
 
-func (p *Plan) recommendationSection() Section {
-	s := Section{ID: "recommendations", Title: "Recommendations", Text: "In this order.", Empty: "There is nothing to recommend.", Head: []string{"Do", "Why", "Command"}}
+// RecommendationSection is the id of the section that depends on the day of review.
+const RecommendationSection = "recommendations"
+
+// Recommended is that section alone.
+func (p *Plan) Recommended() Section {
+	s := Section{ID: RecommendationSection, Title: "Recommendations", Text: "In this order.", Empty: "There is nothing to recommend.", Head: []string{"Do", "Why", "Command"}}
 	for i := range p.Recommendations {
 		r := &p.Recommendations[i]
 		s.Rows = append(s.Rows, []Cell{{Text: r.Text, Page: r.Page}, cell(r.Why), cell(strings.Join(r.Commands, "\n"))})

@@ -121,7 +121,23 @@ func (v *Visit) planDraft(name string) (*draft, time.Time, error) {
 
 // plan is the access plan for a day of review, without what is written to it.
 func (v *Visit) plan(review string) (*view, error) {
-	return v.survey(surveyKey{what: forPlan, subject: review})
+	seen, err := v.survey()
+	if err != nil {
+		return nil, err
+	}
+	day, err := time.Parse(time.DateOnly, review)
+	if err != nil {
+		return seen, nil // none: as the plan was made
+	}
+	other := *seen.look
+	other.plan = seen.plan.On(day)
+	other.sections = slices.Clone(seen.sections)
+	for i := range other.sections {
+		if s := &other.sections[i]; s.ID == advisor.RecommendationSection {
+			*s = other.plan.Recommended()
+		}
+	}
+	return &view{&other, seen.Refreshing}, nil
 }
 
 func (c *Console) planPage(v *Visit, name string, d *draft, saved time.Time, failed error) error {
@@ -157,9 +173,9 @@ func (c *Console) planPage(v *Visit, name string, d *draft, saved time.Time, fai
 	case err != nil:
 		return err
 	default:
-		body.Look.At, body.Look.Refreshing = seen.began, seen.Refreshing
+		body.Look.At, body.Look.Refreshing, body.Look.ByHand = seen.began, seen.Refreshing, true
 		body.Plan = seen.plan
-		for _, s := range seen.sections {
+		for _, s := range shownSections(seen.sections) {
 			s.Note = Field{Name: "note-" + s.ID, Label: "Note on " + strings.ToLower(s.Title), Type: "textarea", Rows: 2, Value: d.Notes[s.ID], MaxLength: maxNote, Optional: true}
 			body.Sections = append(body.Sections, s)
 		}
@@ -171,10 +187,10 @@ func (c *Console) planPage(v *Visit, name string, d *draft, saved time.Time, fai
 	return v.Render("accessplan", page)
 }
 
-// sectionsOf are the sections with as many rows as a page can show.
-func sectionsOf(p *advisor.Plan) []planSection {
+// shownSections are the sections with as many rows as a page can show.
+func shownSections(all []advisor.Section) []planSection {
 	var list []planSection
-	for _, s := range p.Sections() {
+	for _, s := range all {
 		shown := planSection{Section: s}
 		if len(s.Rows) > planRows {
 			shown.Rows, shown.More = slices.Clone(s.Rows[:planRows]), len(s.Rows)-planRows

@@ -406,12 +406,21 @@ func (p *checklistPage) fill(v *Visit, info *advisor.ChecklistInfo, subject stri
 	return nil
 }
 
-// checklist is the person's look at a checklist. That of the account is as dear as
+// checklist is the person's look at a checklist. That of the account comes with the
 // findings; of a key or a person, what matters are also reads, so it is looked each time.
 func (v *Visit) checklist(info *advisor.ChecklistInfo, subject string) (*view, error) {
-	key := surveyKey{account: v.Person.Account, session: v.Person.Browser.ID(), what: forChecklist, name: info.Name, subject: subject}
-	if info.Subject == advisor.AboutAccount {
-		return v.survey(key)
+	if info.Subject != advisor.AboutAccount {
+		return v.console.surveys.of(v.looker(), surveyKey{account: v.Person.Account, session: v.Person.Browser.ID(), what: forChecklist, name: info.Name, subject: subject})
 	}
-	return v.console.surveys.of(v.looker(), key)
+	seen, err := v.survey()
+	if err != nil {
+		return nil, err
+	}
+	list := seen.checklists[info.Name]
+	if list.err != nil {
+		return nil, list.err
+	}
+	one := *seen.look
+	one.checklist = list.Checklist
+	return &view{&one, seen.Refreshing}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -39,7 +40,10 @@ const (
 type lookLine struct {
 	At         time.Time // zero: there is no look yet
 	Refreshing bool
-	Path       string
+	// ByHand tells that the page does not ask by itself: it would take away what somebody
+	// is writing into it.
+	ByHand bool
+	Path   string
 }
 
 // Clock is the time of day of the look.
@@ -106,7 +110,7 @@ func (c *Console) showFindings(v *Visit) error {
 	}
 	body := findingsPage{Now: v.Now, Look: line, Denied: denied, Suppressed: v.Query("show") == "suppressed"}
 	if seen != nil {
-		body.fill(v, seen.report)
+		body.fill(v, seen)
 	}
 	if v.WantsFragment() {
 		return v.Fragment("findings", "look", body)
@@ -130,7 +134,8 @@ func findingsPath(change url.Values) string {
 	return advisor.FindingsPage
 }
 
-func (p *findingsPage) fill(v *Visit, r *advisor.Report) {
+func (p *findingsPage) fill(v *Visit, seen *view) {
+	r := seen.report
 	p.Ring = Ring("Safety score", r.Score)
 	p.Notes = r.Notes
 	p.Counts = severityCounts(r)
@@ -147,20 +152,33 @@ func (p *findingsPage) fill(v *Visit, r *advisor.Report) {
 		p.Rules = rulesOf(list)
 	}
 	var words []string
-	keep := func(name, value, text string, is func(*advisor.Finding) bool) {
+	var is []func(*advisor.Finding) bool
+	keep := func(name, value, text string, fits func(*advisor.Finding) bool) {
 		if value == "" {
 			return
 		}
 		narrow.Set(name, value)
 		words = append(words, text)
-		list = slices.DeleteFunc(slices.Clone(list), func(f advisor.Finding) bool { return !is(&f) })
+		is = append(is, fits)
 	}
 	severity, rule, word := v.Query("severity"), v.Query("rule"), strings.ToLower(v.Query("filter"))
 	keep("severity", severity, severity+" severity", func(f *advisor.Finding) bool { return f.Severity.String() == severity })
 	keep("rule", rule, rule, func(f *advisor.Finding) bool { return f.ID == rule })
 	keep("filter", word, "“"+word+"”", func(f *advisor.Finding) bool {
-		return strings.Contains(strings.ToLower(f.ID+" "+f.Title+" "+f.ARN+" "+f.Key), word)
+		if strings.Contains(word, " ") {
+			return within(f.ID+" "+f.Title+" "+f.ARN+" "+f.Key, word)
+		}
+		return within(f.ID, word) || within(f.Title, word) || within(f.ARN, word) || within(f.Key, word)
 	})
+	if len(is) > 0 {
+		var fitting []advisor.Finding
+		for i := range list {
+			if !slices.ContainsFunc(is, func(fits func(*advisor.Finding) bool) bool { return !fits(&list[i]) }) {
+				fitting = append(fitting, list[i])
+			}
+		}
+		list = fitting
+	}
 	p.Narrowed = strings.Join(words, ", ")
 	p.Filter = Filter{Table: "findings", Label: "Find by name, ARN or key", Value: word, Path: advisor.FindingsPage, Count: len(list), Noun: "finding"}
 
@@ -179,12 +197,39 @@ func (p *findingsPage) fill(v *Visit, r *advisor.Report) {
 		p.Pager.Next = findingsPath(next)
 	}
 	p.Pager.Shown = fmt.Sprintf("Findings %d–%d of %d", first+1, last, len(list))
-	for _, f := range list[min(first, last):last] {
-		p.Findings = append(p.Findings, showFinding(&f))
+	for i := min(first, last); i < last; i++ {
+		p.Findings = append(p.Findings, showFinding(&list[i]))
 	}
 	if len(p.Findings) == 0 {
 		p.Empty = emptyFindings(p.Suppressed, p.Narrowed != "")
 	}
+}
+
+// within tells whether a text holds a word of small letters, whatever the case of its own:
+// names are what the API lets through, so that nearly all are ASCII.
+func within(text, word string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return strings.Contains(strings.ToLower(text), word)
+		}
+	}
+	for i := 0; i+len(word) <= len(text); i++ {
+		j := 0
+		for j < len(word) && lower(text[i+j]) == word[j] {
+			j++
+		}
+		if j == len(word) {
+			return true
+		}
+	}
+	return false
+}
+
+func lower(b byte) byte {
+	if 'A' <= b && b <= 'Z' {
+		return b + 'a' - 'A'
+	}
+	return b
 }
 
 func severityCounts(r *advisor.Report) []severityCount {
@@ -234,7 +279,8 @@ func shortName(entity string) string {
 // rulesOf counts the findings of each kind.
 func rulesOf(list []advisor.Finding) []ruleCount {
 	var counts []ruleCount
-	for _, f := range list {
+	for n := range list {
+		f := &list[n]
 		i := slices.IndexFunc(counts, func(c ruleCount) bool { return c.ID == f.ID })
 		if i < 0 {
 			i = len(counts)

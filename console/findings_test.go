@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"pgregory.net/rapid"
 
 	"github.com/lanyard-iam/lanyard/advisor"
 )
@@ -197,4 +198,15 @@ func TestFindings_Looking(t *testing.T) {
 	if !strings.HasPrefix(strings.TrimSpace(part.body), `<div id="look"`) || strings.Contains(part.body, "every 1s") {
 		t.Errorf("the part: %.200s", part.body)
 	}
+}
+
+// A filter finds what strings.ToLower would.
+func TestWithin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.SampledFrom([]rune("aAbBzZ[{@`ÄäİK")), 0, 12, -1).Draw(t, "text")
+		word := strings.ToLower(rapid.StringOfN(rapid.SampledFrom([]rune("aAbBzZ[{@`ÄäİK")), 0, 3, -1).Draw(t, "word"))
+		if got, want := within(text, word), strings.Contains(strings.ToLower(text), word); got != want {
+			t.Fatalf("%q in %q: %t", word, text, got)
+		}
+	})
 }

@@ -33,7 +33,9 @@ const (
 	surveyLimit = 2 * time.Minute
 	// surveyPatience is how long a page waits for one: small accounts answer in that time,
 	// so that what was just put right is gone at once.
-	surveyPatience = 8 * time.Millisecond
+	surveyPatience = 12 * time.Millisecond
+	// surveySlow is how long the last one took where it is in vain to wait for the next.
+	surveySlow = 50 * time.Millisecond
 	// surveyAge is after how long one is made again though nothing changed: keys are used
 	// and grow old without a change.
 	surveyAge = 5 * time.Minute
@@ -68,8 +70,8 @@ type surveys struct {
 }
 
 // surveyKey is whose look at which account it is: two sessions of one name may see
-// different things. What is looked for is findings, a plan with its day of review, a
-// checklist with what it is about, or the newest in the trail.
+// different things. What is looked for is the account, of which there are findings, a plan
+// and checklists, a checklist of a person or a key, or the newest in the trail.
 type surveyKey struct {
 	account, session string
 	what             lookFor
@@ -79,15 +81,14 @@ type surveyKey struct {
 type lookFor uint8
 
 const (
-	forFindings lookFor = iota
-	forPlan
+	forAccount lookFor = iota
 	forChecklist
 	forTrail
 )
 
 // always tells whether it is looked each time: what matters are reads, too.
 func (k *surveyKey) always() bool {
-	return k.what == forTrail || k.what == forChecklist && k.subject != ""
+	return k.what == forTrail || k.what == forChecklist
 }
 
 // surveyed is a look at an account, as far as it is.
@@ -100,19 +101,32 @@ type surveyed struct {
 	tried  time.Time
 	took   time.Duration
 	weight int
-	// done is closed when the one under way ends; nil: none is.
-	done chan struct{}
+	// slow tells that the last one took much longer than a page waits.
+	slow bool
+	// done is closed when the one under way ends; nil: none is. reading is closed when it
+	// is known that something changed, and the account is read.
+	done, reading chan struct{}
 }
 
 // look is what a survey saw. It is read only.
 type look struct {
-	began     time.Time
-	report    *advisor.Report
-	keyAges   []Point            // of active keys; of findings only
-	plan      *advisor.Plan      // of a plan only
-	sections  []planSection      // of the plan, for its page
-	checklist *advisor.Checklist // of a checklist only
-	trail     *newest            // of the trail only
+	began time.Time
+	// Of the account: what was found, the ages of active keys, the plan with its sections,
+	// and the checklists that are about it.
+	report     *advisor.Report
+	keyAges    []Point
+	plan       *advisor.Plan
+	sections   []advisor.Section
+	checklists map[string]checked
+	checklist  *advisor.Checklist // of a checklist of a person or a key
+	trail      *newest            // of the trail
+}
+
+// checked is a checklist, or why it cannot be made: who may not read the trail sees the
+// findings all the same.
+type checked struct {
+	*advisor.Checklist
+	err error
 }
 
 // weigh is how much a look holds.
@@ -122,7 +136,7 @@ func (l *look) weigh() int {
 		n += len(l.report.Findings) + len(l.report.Suppressed)
 	}
 	if p := l.plan; p != nil {
-		n += len(p.People) + len(p.Groups) + len(p.Roles) + len(p.Workloads)
+		n += 2 * (len(p.People) + len(p.Groups) + len(p.Roles) + len(p.Workloads)) // and their rows
 	}
 	return n
 }
@@ -149,23 +163,29 @@ func (p *looker) look(ctx context.Context, key *surveyKey, region string, clock 
 	case forChecklist:
 		list, err := surveyor.Checklist(ctx, key.name, key.subject)
 		return &look{checklist: list}, err
-	case forPlan:
-		facts, err := surveyor.ReadAll(ctx)
-		if err != nil {
-			return nil, err
-		}
-		review, _ := time.Parse(time.DateOnly, key.subject) // none: by default
-		made := advisor.MakePlan(facts, review)
-		return &look{plan: made, sections: sectionsOf(made)}, nil
 	case forTrail:
 		seen, err := p.newest(ctx, clock().UTC())
 		return &look{trail: seen}, err
 	default:
-		facts, err := surveyor.Read(ctx)
+		surveyor.AtOnce = 2 // and the other processors are for those who wait for pages
+		facts, err := surveyor.ReadAll(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return &look{report: advisor.Review(facts), keyAges: keyAges(facts)}, nil
+		study := advisor.NewStudy(facts)
+		seen := &look{report: study.Report(), keyAges: keyAges(facts), plan: study.Plan(time.Time{}), checklists: map[string]checked{}}
+		seen.sections = seen.plan.Sections()
+		for _, info := range advisor.Checklists() {
+			if info.Subject != advisor.AboutAccount {
+				continue
+			}
+			list, err := surveyor.ChecklistOf(ctx, info.Name, study)
+			if err != nil && !refused(err) {
+				return nil, err
+			}
+			seen.checklists[info.Name] = checked{list, err}
+		}
+		return seen, nil
 	}
 }
 
@@ -229,10 +249,11 @@ func (s *surveys) of(p *looker, key surveyKey) (*view, error) {
 		return &view{look: last}, nil
 	}
 	s.mu.Unlock()
-	done := s.start(p, kept)
+	done, reading := s.start(p, kept)
 	if done != nil {
 		select {
 		case <-done:
+		case <-reading:
 		case <-s.patience():
 		}
 	}
@@ -286,23 +307,30 @@ func (s *surveys) drop(e *list.Element) {
 }
 
 // start looks in the background whether something changed, and if so again, unless too much
-// is under way. It returns what is closed at the end of that, or nil.
-func (s *surveys) start(p *looker, kept *surveyed) chan struct{} {
+// is under way. It returns what is closed at the end of that, or nil. Where it is known to
+// take longer than a page waits, reading is closed as soon as the account is read; else nil.
+func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	known := func() (done, reading chan struct{}) {
+		if kept.slow && kept.look != nil {
+			return kept.done, kept.reading
+		}
+		return kept.done, nil
+	}
 	if kept.done != nil {
-		return kept.done
+		return known()
 	}
 	if s.ctx.Err() != nil {
-		return nil
+		return nil, nil
 	}
 	select {
 	case s.slots <- struct{}{}:
 	default:
-		return nil // the next visit tries again
+		return nil, nil // the next visit tries again
 	}
-	done := make(chan struct{})
-	kept.done = done
+	kept.done, kept.reading = make(chan struct{}), make(chan struct{})
+	done, reading = known()
 	last, since := kept.look, kept.quiet
 	rests := s.clock().Sub(kept.tried) < surveyRest*kept.took
 	s.work.Go(func() {
@@ -311,14 +339,14 @@ func (s *surveys) start(p *looker, kept *surveyed) chan struct{} {
 		defer cancel()
 		s.run(ctx, p, kept, last, since, rests)
 	})
-	return done
+	return done, reading
 }
 
 // run is what start begins. Who reads it there holds no lock, so that what is kept comes
 // with it.
 func (s *surveys) run(ctx context.Context, p *looker, kept *surveyed, last *look, since time.Time, rests bool) {
-	began := s.clock().UTC()
-	moved, made, err := s.attempt(ctx, p, &kept.key, last, since, rests)
+	began, start := s.clock().UTC(), time.Now()
+	moved, made, err := s.attempt(ctx, p, kept, last, since, rests)
 	if err != nil && s.ctx.Err() == nil && !refused(err) {
 		s.fail(err)
 	}
@@ -340,6 +368,7 @@ func (s *surveys) run(ctx context.Context, p *looker, kept *surveyed, last *look
 	if made != nil || err != nil {
 		kept.tried = s.clock()
 		kept.took = kept.tried.Sub(began)
+		kept.slow = time.Since(start) > surveySlow
 	}
 	if e := s.byKey[kept.key]; e != nil && e.Value == kept {
 		s.weight -= kept.weight
@@ -355,20 +384,21 @@ func (s *surveys) run(ctx context.Context, p *looker, kept *surveyed, last *look
 }
 
 // attempt looks again if something moved. What is broken in that must not end the server.
-func (s *surveys) attempt(ctx context.Context, p *looker, key *surveyKey, last *look, since time.Time, rests bool) (moved bool, made *look, err error) {
+func (s *surveys) attempt(ctx context.Context, p *looker, kept *surveyed, last *look, since time.Time, rests bool) (moved bool, made *look, err error) {
 	defer func() {
 		if broken := recover(); broken != nil {
 			made, err = nil, fmt.Errorf("panic: %v\n%s", broken, debug.Stack())
 		}
 	}()
-	moved = last == nil || key.always() || s.clock().Sub(last.began) >= surveyAge
+	moved = last == nil || kept.key.always() || s.clock().Sub(last.began) >= surveyAge
 	if !moved {
 		moved, err = s.check(ctx, p, since)
 	}
 	if err != nil || !moved || rests {
 		return moved, nil, err
 	}
-	made, err = s.read(ctx, p, key)
+	close(kept.reading)
+	made, err = s.read(ctx, p, &kept.key)
 	if err != nil {
 		made = nil
 	}
@@ -377,9 +407,9 @@ func (s *surveys) attempt(ctx context.Context, p *looker, key *surveyKey, last *
 
 // survey returns the person's look at the account. That they may still look is asked each
 // time; what they may no longer see is forgotten.
-func (v *Visit) survey(key surveyKey) (*view, error) {
+func (v *Visit) survey() (*view, error) {
 	s := v.console.surveys
-	key.account, key.session = v.Person.Account, v.Person.Browser.ID()
+	key := surveyKey{what: forAccount, account: v.Person.Account, session: v.Person.Browser.ID()}
 	ctx := v.Request.Context()
 	if err := v.mayLook(ctx); err != nil {
 		if refused(err) {
@@ -404,9 +434,9 @@ func (v *Visit) mayLook(ctx context.Context) error {
 	)
 }
 
-// review is the person's look for findings, with the suppressions of this moment.
+// review is the person's look at the account, with the suppressions of this moment.
 func (v *Visit) review() (*view, error) {
-	seen, err := v.survey(surveyKey{what: forFindings})
+	seen, err := v.survey()
 	if err != nil {
 		return nil, err
 	}

@@ -142,7 +142,7 @@ func (s *Surveyor) answer(ctx context.Context, p *advisor.Progress, wanted []adv
 	for i := range numbers {
 		numbers[i] = i
 	}
-	err := each(ctx, numbers, func(ctx context.Context, i int) (err error) {
+	err := each(ctx, s, numbers, func(ctx context.Context, i int) (err error) {
 		answers[i], err = s.lookUp(ctx, &wanted[i])
 		return err
 	})

@@ -6,6 +6,7 @@
 package survey
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -32,7 +33,7 @@ import (
 
 // The bounds of a survey.
 const (
-	// atOnce is how many requests are under way.
+	// atOnce is how many requests are under way, if nobody says otherwise.
 	atOnce = 8
 	// maxKeysTraced is how many keys are looked up in the trail: those used last.
 	maxKeysTraced = 200
@@ -64,6 +65,9 @@ type Surveyor struct {
 	More func(context.Context, *advisor.Facts) error
 	// Suppressions returns the accepted findings; nil where there are none to be had.
 	Suppressions func(context.Context) ([]advisor.Suppression, error)
+	// AtOnce is how many requests are under way; zero: as many as are good for a client
+	// of its own.
+	AtOnce int
 	// Partial goes on without what the caller may not read, with a note: for people who
 	// look. Who decides by the outcome wants all of it, or an error.
 	Partial bool
@@ -409,7 +413,7 @@ func (s *Surveyor) devices(ctx context.Context, f *advisor.Facts) error {
 			users = append(users, &f.Users[i])
 		}
 	}
-	return each(ctx, users, s.devicesOf)
+	return each(ctx, s, users, s.devicesOf)
 }
 
 func (s *Surveyor) devicesOf(ctx context.Context, u *advisor.User) error {
@@ -451,7 +455,7 @@ func (s *Surveyor) keys(ctx context.Context, f *advisor.Facts, all bool) error {
 			users = append(users, &f.Users[i])
 		}
 	}
-	return each(ctx, users, s.keysOf)
+	return each(ctx, s, users, s.keysOf)
 }
 
 // keysOf lists the keys of a user, and asks for the last use of those that are not known.
@@ -521,7 +525,7 @@ func (s *Surveyor) trail(ctx context.Context, f *advisor.Facts) error {
 	}
 	var mu sync.Mutex
 	since = f.Now.Add(-advisor.RecentCalls)
-	return each(ctx, keys, func(ctx context.Context, k advisor.Key) error {
+	return each(ctx, s, keys, func(ctx context.Context, k advisor.Key) error {
 		var calls []advisor.Call
 		pages := paging.Of(s.CloudTrail.LookupEvents, lookup(cttypes.LookupAttributeKeyAccessKeyId, k.ID, since))
 		for n := 0; n < maxCallPages && pages.HasMorePages(); n++ {
@@ -563,12 +567,12 @@ func recordOf(e cttypes.Event) (r record, ok bool) {
 }
 
 // each calls f for all items, some at a time, until one fails.
-func each[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
+func each[T any](ctx context.Context, s *Surveyor, items []T, f func(context.Context, T) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work := make(chan T)
 	var workers sync.WaitGroup
-	for range min(atOnce, len(items)) {
+	for range min(cmp.Or(s.AtOnce, atOnce), len(items)) {
 		workers.Go(func() {
 			for item := range work {
 				if err := f(ctx, item); err != nil {
