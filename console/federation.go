@@ -1,15 +1,84 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/lanyard-iam/lanyard/service/signin"
+	"github.com/lanyard-iam/lanyard/session"
 )
 
 // signOutRoutes is the way out that a link can lead to: an identity broker's "sign out"
 // (Action=logout of the federation endpoint) ends here, and the person says yes.
 func (c *Console) signOutRoutes() []Route {
-	return []Route{{Pattern: "GET /signout", Handle: showSignOut, Access: Anyone}}
+	return []Route{
+		{Pattern: "GET /signout", Handle: showSignOut, Access: Anyone},
+		{Pattern: "POST /signin/instead", Handle: c.signInInstead, Access: Anyone},
+	}
+}
+
+// SignedIn is the session of a browser, nil if nobody is signed in.
+func (c *Console) SignedIn(r *http.Request) (*session.Browser, error) {
+	p, err := c.config.Person(r)
+	if p == nil {
+		return nil, err
+	}
+	return p.Browser, err
+}
+
+// SignOut ends a session.
+func (c *Console) SignOut(ctx context.Context, b *session.Browser) error {
+	return c.config.SignIns.SignOut(ctx, b)
+}
+
+// takenPage says who is signed in, and offers to sign them out for a sign-in by a link.
+type takenPage struct {
+	Person  *Person
+	Why     string
+	Request string // query string of the link
+}
+
+// Taken asks somebody who follows a sign-in link, and is signed in as somebody else, what
+// to do. Nothing changes before they say so: the link may be of an attacker, who wants them
+// to work, and to type secrets, in an account of the attacker's.
+func (c *Console) Taken(w http.ResponseWriter, r *http.Request, query, message string) {
+	c.serve(w, r, Route{Access: Anyone, Handle: func(v *Visit) error {
+		if v.Person == nil { // it has ended just now
+			return v.Redirect(linkPath(query))
+		}
+		return v.Render("taken", Page{
+			Title: "You are signed in as somebody else", Layout: Card, Status: http.StatusConflict,
+			Body: takenPage{Person: v.Person, Why: ended(message), Request: query},
+		})
+	}})
+}
+
+// linkPath is that of a sign-in link: of what stood in its query, the parts that it has.
+func linkPath(query string) string {
+	q := url.Values{"Action": {"login"}}
+	if given, err := url.ParseQuery(query); err == nil {
+		for _, name := range []string{"SigninToken", "Issuer", "Destination"} {
+			if value := given.Get(name); value != "" {
+				q.Set(name, value)
+			}
+		}
+	}
+	return signin.FederationPath + "?" + q.Encode()
+}
+
+// signInInstead signs the person out and goes on with the link.
+func (c *Console) signInInstead(v *Visit) error {
+	to := linkPath(v.Form("request"))
+	if v.Person == nil || v.Form("who") != v.Person.ARN {
+		return v.Redirect(to) // which asks anew
+	}
+	if err := c.config.SignIns.SignOut(v.Request.Context(), v.Person.Browser); err != nil {
+		return err
+	}
+	v.keep(SessionCookie, "", 0)
+	return v.Redirect(to)
 }
 
 type signOutPage struct{ Person *Person }

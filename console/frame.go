@@ -23,6 +23,8 @@ type frame struct {
 	Left    time.Duration // until the session ends
 	Card    bool
 	Body    any
+	// Replaces says that somebody is signed in already, whose place another would take.
+	Replaces bool
 }
 
 // Soon reports whether the session is about to end.
@@ -132,6 +134,8 @@ func (v *Visit) frame(page Page) frame {
 		CLI:     page.CLI,
 		Card:    page.Layout == Card || v.Person == nil,
 		Body:    page.Body,
+
+		Replaces: page.Replaces && v.Person != nil,
 	}
 	if f.Here == "" {
 		first, _, _ := strings.Cut(strings.TrimPrefix(v.Request.URL.Path, "/"), "/")

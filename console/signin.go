@@ -197,7 +197,7 @@ func (c *Console) signInForm(v *Visit, root bool, account, name, to, problem str
 			password,
 		}
 	}
-	page := Page{Title: "Sign in", Layout: Card, Body: body}
+	page := Page{Title: "Sign in", Layout: Card, Replaces: true, Body: body}
 	if problem != "" {
 		page.Status = http.StatusUnprocessableEntity
 	}
@@ -492,7 +492,7 @@ func linkForm(v *Visit, claim bool, problem string) error {
 		Name: "secret", Label: "Code of the link", Autocomplete: "off", Mono: true, MaxLength: 64, Autofocus: true,
 		Hint: "What stands behind # in the link. It works once, for 15 minutes.",
 	}}
-	page := Page{Title: "Recover your sign-in", Layout: Card, Body: body}
+	page := Page{Title: "Recover your sign-in", Layout: Card, Replaces: true, Body: body}
 	if claim {
 		body.Action, page.Title = "/claim", "Claim this account"
 		page.Body = body
@@ -520,7 +520,7 @@ func (c *Console) recoverForm(v *Visit, problem string) error {
 	if p == nil || p.Step != identity.StepRecover {
 		return linkForm(v, false, problem)
 	}
-	page := Page{Title: "Recover your sign-in", Layout: Card, Body: recoverPage{Who: whoOf(p), Error: problem,
+	page := Page{Title: "Recover your sign-in", Layout: Card, Replaces: true, Body: recoverPage{Who: whoOf(p), Error: problem,
 		Field: Field{Name: "password", Label: "Your password", Type: "password", Autocomplete: "current-password", Autofocus: true, MaxLength: 1024}}}
 	if problem != "" {
 		page.Status = http.StatusUnprocessableEntity
@@ -596,7 +596,7 @@ func (c *Console) claimForm(v *Visit, device *devicePart, email, alias, problem 
 			body.Fields[2].Hint += " Leave it empty to sign in with a passkey alone."
 		}
 	}
-	page := Page{Title: "Claim this account", Layout: Card, Body: body}
+	page := Page{Title: "Claim this account", Layout: Card, Replaces: true, Body: body}
 	if problem != "" {
 		page.Status = http.StatusUnprocessableEntity
 	}

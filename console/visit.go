@@ -38,6 +38,9 @@ type Page struct {
 	CLI []Command
 	// Layout is the frame around the page.
 	Layout Layout
+	// Replaces says that the page leads to another sign-in in place of the present one, of
+	// which the frame then warns.
+	Replaces bool
 	// Status is 200 if it is zero. A form that comes back with errors says 422.
 	Status int
 	// Body is the dot of the page's templates.

@@ -382,7 +382,7 @@ func (s *Server) forConsole(r *http.Request) bool {
 func (s *Server) federation() *signin.Federation {
 	f := &signin.Federation{API: s.aws, Public: s.ConsoleURL}
 	if s.console != nil {
-		f.Refused = s.console.Refused
+		f.Console = s.console
 	}
 	return f
 }

@@ -90,11 +90,12 @@ var additions = []addition{
 		service: "signin", operation: "ConsoleLogin", input: "ConsoleLoginRequest",
 		shapes: map[string]shape{
 			"ConsoleLoginRequest": {
-				Members:  map[string]string{"signinToken": "SigninToken", "issuer": "ConsoleURL", "destination": "ConsoleURL"},
+				Members:  map[string]string{"signinToken": "SigninToken", "issuer": "ConsoleURL", "destination": "ConsoleURL", "present": "ConsolePerson"},
 				Required: []string{"signinToken", "destination"},
 			},
-			"SigninToken": {Type: "string", Min: new(int64(1)), Max: new(int64(2048)), Sensitive: true},
-			"ConsoleURL":  {Type: "string", Max: new(int64(2048))},
+			"SigninToken":   {Type: "string", Min: new(int64(1)), Max: new(int64(2048)), Sensitive: true},
+			"ConsoleURL":    {Type: "string", Max: new(int64(2048))},
+			"ConsolePerson": {Type: "string", Max: new(int64(256))},
 		},
 		source: "as GetSigninToken",
 	},

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -108,17 +109,20 @@ func (s *Service) GetSigninToken(c *service.Call, in *GetSigninTokenInput) (*Get
 	return &GetSigninTokenOutput{SigninToken: &token}, nil
 }
 
-// ConsoleLoginInput is what a browser brings.
-type ConsoleLoginInput struct{ SigninToken, Issuer, Destination *string }
+// ConsoleLoginInput is what a browser brings. Present is the id of the person who is signed
+// in in it already (see session.Session.Person), which Federation adds.
+type ConsoleLoginInput struct{ SigninToken, Issuer, Destination, Present *string }
 
 // ConsoleLoginOutput is what the browser is given: Cookie is the value of the cookie of its
 // session (see session.Codec.NewBrowser), Location a path within the console.
 type ConsoleLoginOutput struct{ Cookie, Location *string }
 
+const presentParameter = "Present"
+
 func consoleLoginSchemas() (op, in, out *smithy.Schema) {
 	op = schema("ConsoleLogin", smithy.ShapeTypeOperation, &traits.HTTP{Method: "GET", URI: FederationPath + "?Action=login", Code: 200})
 	in = schema("ConsoleLoginRequest", smithy.ShapeTypeStructure)
-	for _, name := range []string{"SigninToken", "Issuer", "Destination"} {
+	for _, name := range []string{"SigninToken", "Issuer", "Destination", presentParameter} {
 		in.AddMember(name, prelude.String, &traits.HTTPQuery{Name: name})
 	}
 	out = schema("ConsoleLoginResponse", smithy.ShapeTypeStructure)
@@ -187,6 +191,11 @@ func (s *Service) ConsoleLogin(c *service.Call, in *ConsoleLoginInput) (*Console
 	if issuer := text(in.Issuer); issuer != "" && !isPage(issuer) {
 		return nil, invalid("Issuer must be the http or https URL of the identity provider's sign-in page.")
 	}
+	// A link that somebody made must not change who is signed in: what a person then does and
+	// types would be somebody else's. AWS refuses it, too; the token can still be used.
+	if present := text(in.Present); present != "" && present != c.Principal.Session.Person() {
+		return nil, service.WithStatus(invalid("You must first sign out before signing in as "+c.Principal.ARN+"."), http.StatusConflict)
+	}
 	key, _ := codeKey(text(in.SigninToken))
 	var code identity.OAuthCode
 	err := identity.OAuthCodes.Edit(c.Tx, func(found *identity.OAuthCode) error {
@@ -228,8 +237,21 @@ type Federation struct {
 	API http.Handler
 	// Public is the URL of the console, or nil where there is none: then nobody can sign in.
 	Public func() *url.URL
-	// Refused shows a browser that it was not signed in; nil writes the message.
-	Refused func(w http.ResponseWriter, r *http.Request, status int, message string)
+	// Console is where people see what became of it; nil where there is none.
+	Console Console
+}
+
+// Console is the console as the federation endpoint needs it.
+type Console interface {
+	// SignedIn is the session of a browser, nil if nobody is signed in.
+	SignedIn(r *http.Request) (*session.Browser, error)
+	// SignOut ends a session.
+	SignOut(ctx context.Context, b *session.Browser) error
+	// Refused shows a browser that it was not signed in.
+	Refused(w http.ResponseWriter, r *http.Request, status int, message string)
+	// Taken asks somebody who is signed in whether to sign out, and then to go on with the
+	// sign-in of which this is the query. The message says as whom.
+	Taken(w http.ResponseWriter, r *http.Request, query, message string)
 }
 
 // ServeHTTP answers one request.
@@ -255,8 +277,9 @@ func (f *Federation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.API.ServeHTTP(w, asked)
 	case public == nil:
 		f.refuse(w, r, http.StatusNotFound, "This server has no console: it was not told its URL.")
-	case action == "login" && r.Host != public.Host:
-		// The cookie belongs to the console's name; the token is not used yet.
+	case action == "login" && (r.Host != public.Host || r.Method == http.MethodPost):
+		// The cookie belongs to the console's name, and browsers leave it out where another site
+		// posts: then nobody would seem to be signed in. The token is not used yet.
 		http.Redirect(w, r, public.String()+asked.URL.RequestURI(), http.StatusSeeOther)
 	case action == "login":
 		f.login(w, asked)
@@ -293,20 +316,48 @@ func asGET(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 
 // login signs a browser in.
 func (f *Federation) login(w http.ResponseWriter, r *http.Request) {
+	var present *session.Browser
+	query := r.URL.Query()
+	query.Del(presentParameter)
+	brought := query.Encode()
+	if f.Console != nil {
+		var err error
+		if present, err = f.Console.SignedIn(r); err != nil {
+			f.refuse(w, r, http.StatusInternalServerError, "Who is signed in could not be found out.")
+			return
+		}
+		if present != nil {
+			query.Set(presentParameter, present.PersonID)
+		}
+	}
+	asked := r.Clone(r.Context())
+	asked.URL.RawQuery = query.Encode()
+	asked.RequestURI = asked.URL.RequestURI()
 	answer := &answer{header: make(http.Header), status: http.StatusOK}
-	f.API.ServeHTTP(answer, r)
+	f.API.ServeHTTP(answer, asked)
 	var body struct{ Cookie, Location, Message string }
-	if err := json.Unmarshal(answer.body, &body); err != nil || answer.status != http.StatusOK {
+	err := json.Unmarshal(answer.body, &body)
+	switch {
+	case err == nil && answer.status == http.StatusConflict && present != nil:
+		f.Console.Taken(w, r, brought, body.Message)
+		return
+	case err != nil || answer.status != http.StatusOK:
 		f.refuse(w, r, answer.status, body.Message)
 		return
+	}
+	if present != nil { // whose cookie is replaced
+		if err := f.Console.SignOut(r.Context(), present); err != nil {
+			f.refuse(w, r, http.StatusInternalServerError, "The session before could not be ended.")
+			return
+		}
 	}
 	http.SetCookie(w, &http.Cookie{Name: BrowserCookie, Value: body.Cookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, body.Location, http.StatusSeeOther)
 }
 
 func (f *Federation) refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
-	if f.Refused != nil {
-		f.Refused(w, r, status, message)
+	if f.Console != nil {
+		f.Console.Refused(w, r, status, message)
 		return
 	}
 	http.Error(w, message, status)

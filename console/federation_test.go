@@ -1,0 +1,157 @@
+package console
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"html"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/service/signin"
+	"github.com/lanyard-iam/lanyard/session"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// federation follows a link of an identity broker, as a browser on the console's name.
+func (w *world) federation(target string) *http.Response {
+	w.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, w.site+target, nil)
+	for _, cookie := range w.cookies {
+		r.AddCookie(cookie)
+	}
+	answer := httptest.NewRecorder()
+	f := &signin.Federation{API: w.aws, Public: func() *url.URL { return w.console.config.URL }, Console: w.console}
+	f.ServeHTTP(answer, r)
+	for _, cookie := range answer.Result().Cookies() {
+		if cookie.MaxAge < 0 {
+			delete(w.cookies, cookie.Name)
+		} else {
+			w.cookies[cookie.Name] = cookie
+		}
+	}
+	return answer.Result()
+}
+
+// signinLink is one that signs in as the role developers, with a session name.
+func (w *world) signinLink(name string) string {
+	w.t.Helper()
+	const id = "AROADEVELOPERSDEVELO"
+	var c session.Credentials
+	w.edit(func(tx store.Tx) error {
+		err := identity.Roles.Put(tx, &identity.Role{Account: ours, ID: id, Name: "developers", Path: "/", MaxSessionDuration: 3600}, string(ours), "developers")
+		if err != nil {
+			return err
+		}
+		if err := identity.Entities.Put(tx, &identity.Entity{Account: ours, Type: identity.TypeRole, Name: "developers"}, id); err != nil {
+			return err
+		}
+		c, err = w.sessions.Mint(&session.Session{Kind: session.Role, Account: ours, PrincipalID: id, Name: name, Issued: w.now, Expires: w.now.Add(time.Hour)}, rand.Reader)
+		return err
+	})
+	given, err := json.Marshal(map[string]string{"sessionId": c.AccessKeyID, "sessionKey": c.SecretAccessKey, "sessionToken": c.SessionToken})
+	w.must(err)
+	answer := w.federation("/federation?" + url.Values{"Action": {"getSigninToken"}, "Session": {string(given)}}.Encode())
+	var out struct{ SigninToken string }
+	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil || out.SigninToken == "" {
+		w.t.Fatalf("%s: %v", answer.Status, err)
+	}
+	return "/federation?" + url.Values{"Action": {"login"}, "SigninToken": {out.SigninToken}, "Destination": {"/users"}}.Encode()
+}
+
+// T241: a link that an attacker sends does not change who is signed in: the person is asked.
+func TestT241_SignInLinkOfSomebodyElse(t *testing.T) {
+	w := newWorld(t)
+	link := w.signinLink("mallory")
+	w.signIn("alice", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
+	mine := w.cookies[SessionCookie].Value
+	stillMine := func() {
+		t.Helper()
+		if w.cookies[SessionCookie].Value != mine {
+			t.Fatal("somebody else is signed in")
+		}
+		w.get("/users").contains(t, "alice", "IAM user")
+	}
+	for range 2 { // looking uses nothing up
+		answer := w.federation(link)
+		if answer.StatusCode != http.StatusConflict || len(answer.Cookies()) > 0 {
+			t.Fatalf("%s, %v", answer.Status, answer.Cookies())
+		}
+		stillMine()
+	}
+	// What a link says of who is present is not believed.
+	if answer := w.federation(link + "&Present=AROADEVELOPERSDEVELO%3Amallory"); answer.StatusCode != http.StatusConflict {
+		t.Errorf("%s", answer.Status)
+	}
+	stillMine()
+
+	answer := w.federation(link)
+	read, err := io.ReadAll(answer.Body)
+	w.must(err)
+	body := html.UnescapeString(string(read))
+	for _, want := range []string{"alice", "developers/mallory", "Sign out and go on", "Stay signed in", `action="/signin/instead"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("no %q in %s", want, body)
+		}
+	}
+	form := url.Values{"request": {strings.TrimPrefix(link, "/federation?")}, "who": {"arn:aws:iam::" + string(ours) + ":user/alice"}}
+	// Another site cannot say yes.
+	foreign := httptest.NewRequest(http.MethodPost, "/signin/instead", strings.NewReader(form.Encode()))
+	foreign.Host, foreign.Header = w.console.config.URL.Host, http.Header{"Sec-Fetch-Site": {"cross-site"}, "Content-Type": {"application/x-www-form-urlencoded"}}
+	if a := w.do(foreign); a.StatusCode != http.StatusForbidden {
+		t.Errorf("another site says yes: %d", a.StatusCode)
+	}
+	stillMine()
+	// Nor does a yes of somebody else count.
+	w.post("/signin/instead", url.Values{"request": form["request"], "who": {"arn:aws:iam::111122223333:user/bob"}}).leadsTo(t, linkPath(form.Get("request")))
+	stillMine()
+	old := w.cookies[SessionCookie]
+	a := w.post("/signin/instead", form)
+	a.leadsTo(t, linkPath(form.Get("request")))
+	if w.cookies[SessionCookie] != nil {
+		t.Error("still signed in")
+	}
+	if answer := w.federation(a.Header.Get("Location")); answer.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%s", answer.Status)
+	}
+	w.get("/users").contains(t, "developers/mallory")
+	// The session before is over, and so is one that a newer one of the same person replaces.
+	replaced := w.cookies[SessionCookie]
+	if answer := w.federation(w.signinLink("mallory")); answer.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%s", answer.Status)
+	}
+	for _, cookie := range []*http.Cookie{old, replaced} {
+		w.cookies[SessionCookie] = cookie
+		w.get("/users").leadsTo(t, "/signin?return=%2Fusers")
+	}
+}
+
+// T241: browsers leave the cookie out where another site posts, so a posted link is looked
+// at only once it is followed.
+func TestT241_PostedSignInLink(t *testing.T) {
+	w := newWorld(t)
+	link := w.signinLink("mallory")
+	r := httptest.NewRequest(http.MethodPost, w.site+"/federation", strings.NewReader(strings.TrimPrefix(link, "/federation?")))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer := httptest.NewRecorder()
+	(&signin.Federation{API: w.aws, Public: func() *url.URL { return w.console.config.URL }, Console: w.console}).ServeHTTP(answer, r)
+	if answer.Code != http.StatusSeeOther || len(answer.Result().Cookies()) > 0 || !strings.HasPrefix(answer.Header().Get("Location"), w.site+"/federation?Action=login") {
+		t.Errorf("%d to %s, %v", answer.Code, answer.Header().Get("Location"), answer.Result().Cookies())
+	}
+}
+
+// Whoever is signed in is told so before they sign in as somebody else, or follow a one-time
+// link.
+func TestT241_OtherSignInsSayWhoIsThere(t *testing.T) {
+	w := newWorld(t)
+	w.get("/signin/recover").contains(t, "Recover your sign-in")
+	w.signIn("alice")
+	for _, path := range []string{"/signin?again=1", "/signin/recover", "/claim"} {
+		w.get(path).contains(t, "You are signed in as alice", "takes its place")
+	}
+}
