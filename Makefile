@@ -14,7 +14,7 @@ help: ## print this list
 
 .PHONY: build
 build: ## build the one binary, bin/lanyard
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lanyard ./cmd/lanyard
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lanyard ./cmd/lanyard
 
 .PHONY: run
 run: build ## run a development server on 127.0.0.1:4747

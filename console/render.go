@@ -12,14 +12,16 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed templates
 var templateFiles embed.FS
 
-// views are the templates of all pages, parsed.
+// views are the templates of all pages. A page is parsed when it is first visited: each
+// is a set with all components in it, and a server where nobody visits needs none.
 type views struct {
-	pages map[string]*template.Template
+	pages map[string]func() (*template.Template, error)
 	// nonce stands in the templates where the nonce of a response will stand. It is
 	// random, is replaced in everything that is sent, and so cannot be known to who
 	// would smuggle it into a page.
@@ -32,7 +34,7 @@ func loadViews(a *assets) (*views, error) {
 	if _, err := rand.Read(mark[:]); err != nil {
 		return nil, fmt.Errorf("make a mark: %w", err)
 	}
-	s := &views{pages: map[string]*template.Template{}, nonce: []byte(hex.EncodeToString(mark[:]))}
+	s := &views{pages: map[string]func() (*template.Template, error){}, nonce: []byte(hex.EncodeToString(mark[:]))}
 	base, err := template.New("").Option("missingkey=error").Funcs(s.functions(a)).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the templates: %w", err)
@@ -41,7 +43,7 @@ func loadViews(a *assets) (*views, error) {
 	return s, s.add(templateFiles, "templates/pages")
 }
 
-// add parses the pages of a folder, each into a set of its own, so that all of them
+// add takes the pages of a folder, each into a set of its own, so that all of them
 // may define "content".
 func (s *views) add(files fs.FS, folder string) error {
 	entries, err := fs.ReadDir(files, folder)
@@ -49,14 +51,13 @@ func (s *views) add(files fs.FS, folder string) error {
 		return fmt.Errorf("read the pages: %w", err)
 	}
 	for _, entry := range entries {
-		set, err := s.base.Clone()
-		if err == nil {
-			set, err = set.ParseFS(files, path.Join(folder, entry.Name()))
-		}
-		if err != nil {
-			return fmt.Errorf("parse a page: %w", err)
-		}
-		s.pages[strings.TrimSuffix(entry.Name(), ".html")] = set
+		s.pages[strings.TrimSuffix(entry.Name(), ".html")] = sync.OnceValues(func() (*template.Template, error) {
+			set, err := s.base.Clone()
+			if err != nil {
+				return nil, err
+			}
+			return set.ParseFS(files, path.Join(folder, entry.Name()))
+		})
 	}
 	return nil
 }
@@ -112,9 +113,13 @@ func (s *views) hx(pairs ...string) (template.HTMLAttr, error) {
 // write executes a template into memory first, so that a failure leaves room for
 // the page that says so.
 func (v *Visit) write(status int, page, name string, data any) error {
-	set := v.console.views.pages[page]
-	if set == nil {
+	parsed := v.console.views.pages[page]
+	if parsed == nil {
 		return fmt.Errorf("there is no page %q", page)
+	}
+	set, err := parsed()
+	if err != nil {
+		return fmt.Errorf("parse the page %s: %w", page, err)
 	}
 	var b bytes.Buffer
 	if err := v.console.render(&b, set, name, data); err != nil {
@@ -132,7 +137,7 @@ func (v *Visit) write(status int, page, name string, data any) error {
 	if v.Request.Method == http.MethodHead {
 		return nil
 	}
-	_, err := v.w.Write(bytes.ReplaceAll(b.Bytes(), v.console.views.nonce, []byte(nonce)))
+	_, err = v.w.Write(bytes.ReplaceAll(b.Bytes(), v.console.views.nonce, []byte(nonce)))
 	return err
 }
 

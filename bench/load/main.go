@@ -123,6 +123,7 @@ func run(ctx context.Context, o options) (err error) {
 func build(ctx context.Context, dir string) (string, error) {
 	binary := filepath.Join(dir, "lanyard")
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "github.com/lanyard-iam/lanyard/cmd/lanyard")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the Makefile builds it
 	cmd.Dir = moduleAbove()
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {

@@ -191,6 +191,9 @@ func runServer(ctx context.Context, stderr io.Writer, c server.Config) error {
 		return configError(err, "")
 	}
 	announce(stderr, s, c)
+	// Models, templates and policies are parsed at start; a server that is idle afterwards
+	// would keep what that left behind.
+	go debug.FreeOSMemory()
 
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP, syscall.SIGUSR1)
