@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/service/signin"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/store"
@@ -143,6 +144,92 @@ func TestT241_PostedSignInLink(t *testing.T) {
 	if answer.Code != http.StatusSeeOther || len(answer.Result().Cookies()) > 0 || !strings.HasPrefix(answer.Header().Get("Location"), w.site+"/federation?Action=login") {
 		t.Errorf("%d to %s, %v", answer.Code, answer.Header().Get("Location"), answer.Result().Cookies())
 	}
+}
+
+// Who can assume a role chooses the session name. Two who have the same one, as
+// developers/carol, are one identity to policies and to what is kept for a person; neither
+// sees where the other is signed in, or signs the other out.
+func TestT249_RoleSessionsOfOneName(t *testing.T) {
+	w := newWorld(t)
+	as := func(source string) (*API, *http.Cookie) {
+		t.Helper()
+		w.signInRole("")
+		if source != "" {
+			w.edit(func(tx store.Tx) error {
+				cookie, err := w.sessions.NewBrowser(tx, &session.Session{Kind: session.Role, Account: ours, PrincipalID: "AROADEVELOPERSDEVELO", Name: "carol", SourceIdentity: source},
+					&identity.BrowserSession{}, w.now, rand.Reader)
+				w.cookies[SessionCookie] = &http.Cookie{Name: SessionCookie, Value: cookie}
+				return err
+			})
+		}
+		return w.api(), w.cookies[SessionCookie]
+	}
+	list := func(api *API) []lanyard.BrowserSession {
+		t.Helper()
+		out, err := lanyard.Call[lanyard.ListBrowserSessionsOutput](t.Context(), api.Lanyard, &lanyard.ListBrowserSessionsInput{})
+		w.must(err)
+		return out.Sessions
+	}
+	end := func(api *API, here bool) int32 {
+		t.Helper()
+		out, err := lanyard.Call[lanyard.EndAllBrowserSessionsOutput](t.Context(), api.Lanyard, &lanyard.EndAllBrowserSessionsInput{IncludeCurrent: &here})
+		w.must(err)
+		return *out.Ended
+	}
+	one, first := as("")
+	w.later(time.Second)
+	two, second := as("")
+	w.later(time.Second)
+	named, _ := as("carol@example.com")
+	w.later(time.Second)
+	again, _ := as("carol@example.com")
+	for i, want := range map[*API]int{one: 1, two: 1, named: 2, again: 2} {
+		if got := len(list(i)); got != want {
+			t.Errorf("%d sessions, want %d", got, want)
+		}
+	}
+	id := list(one)[0].Id
+	if _, err := lanyard.Call[lanyard.EndBrowserSessionOutput](t.Context(), two.Lanyard, &lanyard.EndBrowserSessionInput{Id: id}); err == nil {
+		t.Error("one of the same name ends another's session")
+	}
+	if n := end(two, true); n != 1 {
+		t.Errorf("%d ended", n)
+	}
+	w.cookies[SessionCookie] = second
+	w.get("/users").leadsTo(t, "/signin?return=%2Fusers")
+	w.cookies[SessionCookie] = first
+	w.get("/users").contains(t, "developers/carol")
+	if n := end(again, false); n != 1 {
+		t.Errorf("%d ended", n)
+	}
+}
+
+// What has run out by itself is not counted as ended.
+func TestEndedAreLiveOnes(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("alice")
+	id := w.cookies[SessionCookie]
+	w.signIn("alice") // elsewhere, left alone from now on
+	w.signIn("alice") // likewise
+	w.cookies[SessionCookie] = id
+	here := false
+	end := func(want int32) {
+		t.Helper()
+		out, err := lanyard.Call[lanyard.EndAllBrowserSessionsOutput](t.Context(), w.api().Lanyard, &lanyard.EndAllBrowserSessionsInput{IncludeCurrent: &here})
+		w.must(err)
+		if *out.Ended != want {
+			t.Errorf("%d ended, want %d", *out.Ended, want)
+		}
+	}
+	for range 3 {
+		w.later(25 * time.Minute)
+		w.get("/security")
+	}
+	end(0)
+	w.signIn("alice")
+	w.cookies[SessionCookie] = id
+	end(1)
+	end(0)
 }
 
 // Whoever is signed in is told so before they sign in as somebody else, or follow a one-time

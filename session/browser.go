@@ -277,35 +277,3 @@ func browsers(r store.Reader, person string) ([]*Browser, error) {
 	}, person)
 	return all, err
 }
-
-// EndBrowser ends the session of a person that has an ID. It reports whether there was one.
-func EndBrowser(tx store.Tx, person, id string) (bool, error) {
-	all, err := browsers(tx, person)
-	if err != nil {
-		return false, err
-	}
-	for _, b := range all {
-		if b.ID() == id {
-			b.End(tx)
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// EndBrowsers ends the sessions of a person, but for the one with the ID except, and says
-// how many they were.
-func EndBrowsers(tx store.Tx, person, except string) (int, error) {
-	all, err := browsers(tx, person)
-	if err != nil {
-		return 0, err
-	}
-	n := 0
-	for _, b := range all {
-		if b.ID() != except {
-			b.End(tx)
-			n++
-		}
-	}
-	return n, nil
-}

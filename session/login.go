@@ -49,18 +49,3 @@ func EndLogin(tx store.Tx, person, id string) bool {
 	identity.OAuthGrants.Delete(tx, person, id)
 	return there
 }
-
-// EndLogins ends all sign-in sessions of a person, says how many they were, and makes
-// their codes that wait to be redeemed worthless.
-func EndLogins(tx store.Tx, person string) (ended int, err error) {
-	var keys []store.Key
-	collect := func(key store.Key) bool { keys = append(keys, key); return true }
-	err = identity.OAuthGrants.Scan(tx, "", func(key store.Key, _ *identity.OAuthGrant) bool { ended++; return collect(key) }, person)
-	if err == nil {
-		err = identity.OAuthCodes.Scan(tx, "", func(key store.Key, _ *identity.OAuthCode) bool { return collect(key) }, person)
-	}
-	for _, key := range keys {
-		tx.Delete(key)
-	}
-	return ended, err
-}

@@ -127,7 +127,7 @@ func browsersOf(p *authn.Principal) string {
 // ListBrowserSessions lists where the caller is signed in.
 func (s *Service) ListBrowserSessions(c *service.Call, _ *ListBrowserSessionsInput) (*ListBrowserSessionsOutput, error) {
 	who := browsersOf(c.Principal)
-	all, err := s.config.Sessions.Browsers(c.Reader, who, c.Now)
+	all, logins, err := s.signedIn(c)
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +146,6 @@ func (s *Service) ListBrowserSessions(c *service.Call, _ *ListBrowserSessionsInp
 			entry.Factors = append(entry.Factors, string(f))
 		}
 		out.Sessions = append(out.Sessions, entry)
-	}
-	logins, err := session.Logins(c.Reader, who, c.Now)
-	if err != nil {
-		return nil, err
 	}
 	for _, l := range logins {
 		out.Logins = append(out.Logins, Login{
@@ -189,44 +185,103 @@ func text(s string) *string {
 	return &s
 }
 
-// EndBrowserSession signs the caller out in one browser.
-func (s *Service) EndBrowserSession(c *service.Call, in *EndBrowserSessionInput) (*EndBrowserSessionOutput, error) {
+// signedIn are the browser sessions and the sessions of `aws login` of the caller that are
+// good now.
+//
+// Those of a role or a federated user are found by role and session name, which is AWS's
+// identity (aws:userid), and what is kept for a person is shared by all who have it. But
+// whoever may assume a role chooses the name, unless its trust policy says otherwise: so
+// addresses, browsers and the power to end a session are for who can be told to be the same.
+func (s *Service) signedIn(c *service.Call) (browsers []*session.Browser, logins []session.Login, err error) {
 	who := browsersOf(c.Principal)
-	if session.EndLogin(c.Tx, who, *in.Id) {
-		return &EndBrowserSessionOutput{}, nil
+	all, err := s.config.Sessions.Browsers(c.Reader, who, c.Now)
+	if err != nil {
+		return nil, nil, err
 	}
-	ended, err := session.EndBrowser(c.Tx, who, *in.Id)
-	if err == nil && !ended {
-		err = notFound("You have no browser session with the id %s.", *in.Id)
+	for _, b := range all {
+		if sameBearer(c.Principal, b.Session) {
+			browsers = append(browsers, b)
+		}
 	}
-	return &EndBrowserSessionOutput{}, err
+	every, err := session.Logins(c.Reader, who, c.Now)
+	for _, l := range every {
+		if s.sealedFor(c.Principal, l.AccessKeyID, l.Token) {
+			logins = append(logins, l)
+		}
+	}
+	return browsers, logins, err
 }
 
-// EndAllBrowserSessions signs the caller out everywhere.
+// sameBearer tells whether a session of the caller's role and session name, or user, is the
+// caller's own: of a role, one with the same source identity, which nobody can change along
+// a chain of roles, or where there is none, one that comes from the same sign-in.
+func sameBearer(p *authn.Principal, of *session.Session) bool {
+	if p.Kind != authn.AssumedRole && p.Kind != authn.FederatedUser {
+		return true
+	}
+	own := p.Session
+	if own.SourceIdentity != "" || of.SourceIdentity != "" {
+		return own.SourceIdentity == of.SourceIdentity
+	}
+	return own.Issued.Equal(of.Issued) && own.Origin == of.Origin
+}
+
+// sealedFor is sameBearer of a session that a record holds.
+func (s *Service) sealedFor(p *authn.Principal, accessKeyID, token string) bool {
+	if p.Kind != authn.AssumedRole && p.Kind != authn.FederatedUser {
+		return true
+	}
+	of, err := s.config.Sessions.Open(accessKeyID, token)
+	return err == nil && sameBearer(p, of)
+}
+
+// EndBrowserSession signs the caller out in one browser.
+func (s *Service) EndBrowserSession(c *service.Call, in *EndBrowserSessionInput) (*EndBrowserSessionOutput, error) {
+	browsers, logins, err := s.signedIn(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range logins {
+		if l.ID == *in.Id {
+			session.EndLogin(c.Tx, l.PersonID, l.ID)
+			return &EndBrowserSessionOutput{}, nil
+		}
+	}
+	for _, b := range browsers {
+		if b.ID() == *in.Id {
+			b.End(c.Tx)
+			return &EndBrowserSessionOutput{}, nil
+		}
+	}
+	return nil, notFound("You have no browser session with the id %s.", *in.Id)
+}
+
+// EndAllBrowserSessions signs the caller out everywhere. Ended are those that were good;
+// codes of `aws login` that wait to be redeemed are worthless after it.
 func (s *Service) EndAllBrowserSessions(c *service.Call, in *EndAllBrowserSessionsInput) (*EndAllBrowserSessionsOutput, error) {
 	who := browsersOf(c.Principal)
-	keep := ""
-	if !aws.ToBool(in.IncludeCurrent) {
-		all, err := s.config.Sessions.Browsers(c.Reader, who, c.Now)
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range all {
-			if b.AccessKeyID == c.Principal.AccessKeyID {
-				keep = b.ID()
-			}
-		}
-	}
-	n, err := session.EndBrowsers(c.Tx, who, keep)
+	browsers, logins, err := s.signedIn(c)
 	if err != nil {
 		return nil, err
 	}
-	logins, err := session.EndLogins(c.Tx, who)
-	if err != nil {
-		return nil, err
+	n := 0
+	for _, b := range browsers {
+		if b.AccessKeyID != c.Principal.AccessKeyID || aws.ToBool(in.IncludeCurrent) {
+			b.End(c.Tx)
+			n++
+		}
 	}
-	n += logins
-	if aws.ToBool(in.ForgetDevices) {
+	for _, l := range logins {
+		session.EndLogin(c.Tx, who, l.ID)
+		n++
+	}
+	err = identity.OAuthCodes.Scan(c.Tx, "", func(key store.Key, code *identity.OAuthCode) bool {
+		if s.sealedFor(c.Principal, code.AccessKeyID, code.Token) {
+			c.Tx.Delete(key)
+		}
+		return true
+	}, who)
+	if err == nil && aws.ToBool(in.ForgetDevices) {
 		err = authn.ForgetDevices(c.Tx, who)
 	}
 	return &EndAllBrowserSessionsOutput{Ended: aws.Int32(int32(n))}, err
