@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,8 @@ import (
 	"github.com/lanyard-iam/lanyard/advisor"
 	"github.com/lanyard-iam/lanyard/lanyardtest"
 	"github.com/lanyard-iam/lanyard/mfa"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
+	"github.com/lanyard-iam/lanyard/sigv4"
 	"github.com/lanyard-iam/lanyard/survey"
 )
 
@@ -216,5 +219,60 @@ func TestReadAllHasWhatAPlanShows(t *testing.T) {
 	}
 	if p := f.PasswordPolicy; p == nil || *p != (advisor.PasswordPolicy{MinimumLength: 12, MaxAge: 90, Reuse: 3}) {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestCredentialsAtOnce: the facts are the same whether each user is asked for, or all at
+// once; also where the caller may not ask for all at once.
+func TestCredentialsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.device()
+	for _, name := range []string{"Bob", "carl", "dora"} {
+		w.must(w.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: &name}))
+		if name == "dora" {
+			continue
+		}
+		made, err := w.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: &name})
+		w.must(made, err)
+		if name == "Bob" {
+			w.must(w.iam.UpdateAccessKey(t.Context(), &iam.UpdateAccessKeyInput{UserName: &name, AccessKeyId: made.AccessKey.AccessKeyId, Status: types.StatusTypeInactive}))
+			w.must(w.iam.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: &name}))
+		}
+	}
+	config := w.l.Config()
+	own := &lanyard.Client{URL: w.l.URL, Region: config.Region, HTTP: config.HTTPClient, Now: w.l.Now, Credentials: sigv4.Credentials{AccessKeyID: w.l.AccessKeyID, SecretAccessKey: w.l.SecretAccessKey}}
+	w.s.Ours(own)
+	atOnce := w.s.Credentials
+	asked := 0
+	w.s.Credentials = func(ctx context.Context, devices bool) (map[string]*survey.Held, error) {
+		asked++
+		return atOnce(ctx, devices)
+	}
+	read := func() []advisor.User {
+		t.Helper()
+		facts, err := w.s.ReadAll(t.Context())
+		w.must(facts, err)
+		for i := range facts.Users {
+			for j := range facts.Users[i].Keys { // their use is written a moment later
+				facts.Users[i].Keys[j].Used = time.Time{}
+			}
+		}
+		return facts.Users
+	}
+	once := read()
+	if asked != 1 {
+		t.Errorf("it was asked %d times for all at once", asked)
+	}
+	w.s.Credentials = func(context.Context, bool) (map[string]*survey.Held, error) {
+		return nil, &smithy.GenericAPIError{Code: "AccessDeniedException"}
+	}
+	if got := read(); !reflect.DeepEqual(got, once) {
+		t.Errorf("each:\n%+v\nat once:\n%+v", got, once)
+	}
+	w.s.Credentials = func(context.Context, bool) (map[string]*survey.Held, error) {
+		return nil, &smithy.GenericAPIError{Code: "UnknownOperationException"} // of a server of before
+	}
+	if got := read(); !reflect.DeepEqual(got, once) {
+		t.Errorf("each:\n%+v\nat once:\n%+v", got, once)
 	}
 }

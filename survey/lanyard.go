@@ -26,6 +26,9 @@ func (s *Surveyor) Ours(client *lanyard.Client) {
 		f.MFARequired = out.Rules.MFARequired
 		return nil
 	}
+	s.Credentials = func(ctx context.Context, devices bool) (map[string]*Held, error) {
+		return credentials(ctx, client, devices)
+	}
 	s.Suppressions = func(ctx context.Context) ([]advisor.Suppression, error) { return Suppressions(ctx, client) }
 }
 
@@ -53,6 +56,30 @@ func freshReport(ctx context.Context, client *lanyard.Client) (string, time.Time
 		text.WriteString(piece)
 		if in.Marker = out.Marker; in.Marker == nil {
 			return text.String(), at, nil
+		}
+	}
+}
+
+// credentials are the keys, and devices if asked, of all users, by name.
+func credentials(ctx context.Context, client *lanyard.Client, devices bool) (map[string]*Held, error) {
+	all := map[string]*Held{}
+	for in := (&lanyard.ListCredentialsInput{MFADevices: &devices}); ; {
+		out, err := lanyard.Call[lanyard.ListCredentialsOutput](ctx, client, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range out.Users {
+			h := &Held{}
+			for _, k := range u.AccessKeys {
+				h.Keys = append(h.Keys, advisor.Key{ID: *k.AccessKeyId, Active: *k.Active, Created: k.CreateDate.UTC().Truncate(time.Second)})
+			}
+			for _, d := range u.MFADevices {
+				h.Devices = append(h.Devices, advisor.Device{Serial: *d.SerialNumber, Enabled: d.EnableDate.UTC().Truncate(time.Second)})
+			}
+			all[*u.UserName] = h
+		}
+		if in.Marker = out.Marker; in.Marker == nil {
+			return all, nil
 		}
 	}
 }

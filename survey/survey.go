@@ -63,6 +63,9 @@ type Surveyor struct {
 	// More adds what the API has no operation for: the e-mail address of root, whether
 	// the account's sign-in rules require MFA. Where it is nil they are not known.
 	More func(context.Context, *advisor.Facts) error
+	// Credentials returns the access keys of all users at once, by user name, and their MFA
+	// devices if asked. Where it is nil, or the caller may not, each user is asked for.
+	Credentials func(ctx context.Context, devices bool) (map[string]*Held, error)
 	// Suppressions returns the accepted findings; nil where there are none to be had.
 	Suppressions func(context.Context) ([]advisor.Suppression, error)
 	// AtOnce is how many requests are under way; zero: as many as are good for a client
@@ -90,6 +93,10 @@ func (s *Surveyor) read(ctx context.Context, all bool) (*advisor.Facts, error) {
 		return nil, fmt.Errorf("read the account: %w", err)
 	}
 	merge(f, report)
+	held, err := s.held(ctx, f, all)
+	if err != nil {
+		return nil, fmt.Errorf("read the access keys: %w", err)
+	}
 	for _, part := range []struct {
 		what    string
 		read    func() error
@@ -97,12 +104,12 @@ func (s *Surveyor) read(ctx context.Context, all bool) (*advisor.Facts, error) {
 	}{
 		{"the identity providers", func() error { return s.providers(ctx, f) }, "identity providers"},
 		{"the password policy", func() error { return s.passwordPolicy(ctx, f) }, "the password policy"},
-		{"the access keys", func() error { return s.keys(ctx, f, all) }, "the access keys' ids, and with them their use"},
+		{"the access keys", func() error { return s.keys(ctx, f, held, all) }, "the access keys' ids, and with them their use"},
 		{"the MFA devices", func() error {
 			if !all {
 				return nil
 			}
-			return s.devices(ctx, f)
+			return s.devices(ctx, f, held)
 		}, "which MFA devices there are"},
 		{"the trail", func() error { return s.trail(ctx, f) }, "the trail: uses of root, and keys that are shared"},
 		{"the sign-in rules", func() error {
@@ -129,6 +136,32 @@ func (s *Surveyor) read(ctx context.Context, all bool) (*advisor.Facts, error) {
 		}
 	}
 	return f, nil
+}
+
+// Held are the credentials of a user that have an id.
+type Held struct {
+	Keys    []advisor.Key // without their use
+	Devices []advisor.Device
+}
+
+// held asks for the credentials of all users at once; nil: each is to be asked for. A server
+// of before has no such operation, and to be allowed it about everybody is more than about
+// those whom it takes.
+func (s *Surveyor) held(ctx context.Context, f *advisor.Facts, all bool) (map[string]*Held, error) {
+	if s.Credentials == nil || !slices.ContainsFunc(f.Users, func(u advisor.User) bool { return idsMatter(&u, f, all) || all && u.MFA }) {
+		return nil, nil
+	}
+	held, err := s.Credentials(ctx, all)
+	if refused, ok := errors.AsType[smithy.APIError](err); ok && (strings.HasPrefix(refused.ErrorCode(), "AccessDenied") || refused.ErrorCode() == "UnknownOperationException") {
+		return nil, nil
+	}
+	return held, err
+}
+
+// idsMatter tells whether the ids of a user's keys are asked for: a finding can be about
+// one, or all are wanted.
+func idsMatter(u *advisor.User, f *advisor.Facts, all bool) bool {
+	return all && len(u.Keys) > 0 || u.KeyIDsMatter(f.Now)
 }
 
 // row is what a credential report has of a user.
@@ -392,7 +425,7 @@ func (s *Surveyor) passwordPolicy(ctx context.Context, f *advisor.Facts) error {
 }
 
 // devices reads whose MFA devices there are.
-func (s *Surveyor) devices(ctx context.Context, f *advisor.Facts) error {
+func (s *Surveyor) devices(ctx context.Context, f *advisor.Facts, held map[string]*Held) error {
 	if f.Root.MFA {
 		pages := paging.Of(s.IAM.ListVirtualMFADevices, &iam.ListVirtualMFADevicesInput{AssignmentStatus: types.AssignmentStatusTypeAssigned, MaxItems: aws.Int32(1000)})
 		for pages.HasMorePages() {
@@ -413,7 +446,15 @@ func (s *Surveyor) devices(ctx context.Context, f *advisor.Facts) error {
 			users = append(users, &f.Users[i])
 		}
 	}
-	return each(ctx, s, users, s.devicesOf)
+	if held == nil {
+		return each(ctx, s, users, s.devicesOf)
+	}
+	for _, u := range users {
+		if h := held[u.Name]; h != nil {
+			u.Devices = h.Devices
+		}
+	}
+	return nil
 }
 
 func (s *Surveyor) devicesOf(ctx context.Context, u *advisor.User) error {
@@ -448,14 +489,26 @@ func merge(f *advisor.Facts, report map[string]*row) {
 }
 
 // keys asks for the ids of keys that a finding can be about, or of all.
-func (s *Surveyor) keys(ctx context.Context, f *advisor.Facts, all bool) error {
+func (s *Surveyor) keys(ctx context.Context, f *advisor.Facts, held map[string]*Held, all bool) error {
 	var users []*advisor.User
 	for i := range f.Users {
-		if all && len(f.Users[i].Keys) > 0 || f.Users[i].KeyIDsMatter(f.Now) {
+		if idsMatter(&f.Users[i], f, all) {
 			users = append(users, &f.Users[i])
 		}
 	}
-	return each(ctx, s, users, s.keysOf)
+	if held == nil {
+		return each(ctx, s, users, s.keysOf)
+	}
+	for _, u := range users {
+		known := u.Keys
+		u.Keys = nil // those who have none any more have none
+		if h := held[u.Name]; h != nil {
+			if err := s.enter(ctx, u, &known, h.Keys); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // keysOf lists the keys of a user, and asks for the last use of those that are not known.
@@ -472,28 +525,40 @@ func (s *Surveyor) keysOf(ctx context.Context, u *advisor.User) error {
 			u.Keys = known // without their ids
 			return err
 		}
+		var keys []advisor.Key
 		for _, m := range page.AccessKeyMetadata {
-			key := advisor.Key{ID: *m.AccessKeyId, Active: m.Status == types.StatusTypeActive, Created: aws.ToTime(m.CreateDate)}
-			// A key is known by the moment when it was made; the list and the report
-			// are in the same order.
-			i := slices.IndexFunc(known, func(k advisor.Key) bool { return k.Created.Equal(key.Created) })
-			if i >= 0 && len(known) <= 2 {
-				key.Used = known[i].Used
-				known = slices.Delete(known, i, i+1)
-			} else {
-				used, err := s.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: m.AccessKeyId})
-				if noSuch(err) {
-					continue
-				}
-				if err != nil {
-					return err
-				}
-				if used.AccessKeyLastUsed != nil {
-					key.Used = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
-				}
-			}
-			u.Keys = append(u.Keys, key)
+			keys = append(keys, advisor.Key{ID: *m.AccessKeyId, Active: m.Status == types.StatusTypeActive, Created: aws.ToTime(m.CreateDate)})
 		}
+		if err := s.enter(ctx, u, &known, keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter gives a user keys with their use: that of known ones, which have no id, or what
+// is asked for. What is used is taken from known.
+func (s *Surveyor) enter(ctx context.Context, u *advisor.User, known *[]advisor.Key, keys []advisor.Key) error {
+	for _, key := range keys {
+		// A key is known by the moment when it was made; the list and the report
+		// are in the same order.
+		i := slices.IndexFunc(*known, func(k advisor.Key) bool { return k.Created.Equal(key.Created) })
+		if i >= 0 && len(*known) <= 2 {
+			key.Used = (*known)[i].Used
+			*known = slices.Delete(slices.Clone(*known), i, i+1)
+		} else {
+			used, err := s.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &key.ID})
+			if noSuch(err) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if used.AccessKeyLastUsed != nil {
+				key.Used = aws.ToTime(used.AccessKeyLastUsed.LastUsedDate)
+			}
+		}
+		u.Keys = append(u.Keys, key)
 	}
 	return nil
 }

@@ -464,6 +464,7 @@ var samples = map[string]sample{
 		return []string{"RequestId", w.iam(nobody, "ListUsers").header.Get("X-Amzn-Requestid")}
 	},
 	"lanyard:GetFreshCredentialReport": nothing,
+	"lanyard:ListCredentials":          func(*world, string) []string { return []string{"MFADevices", "json:true"} },
 	"lanyard:ListSuppressions":         nothing,
 	"lanyard:PutSuppression": func(w *world, _ string) []string {
 		return []string{"FindingId", "ROOT-01", "Arn", "arn:aws:iam::" + w.lanyard.Account + ":root", "Reason", "soon", "Until", fmt.Sprintf("json:%d", w.now().Add(time.Hour).Unix())}
