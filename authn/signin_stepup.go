@@ -136,6 +136,7 @@ func (s *SignIns) renew(tx store.Tx, v Visitor, b *session.Browser, p *identity.
 		FactorTime: now,
 		Address:    v.from(),
 		UserAgent:  v.agent(),
+		Switched:   present.Switched,
 	}
 	cookie, err := s.Sessions.NewBrowser(tx, sess, record, now, s.Rand)
 	if err != nil {

@@ -106,7 +106,7 @@ func (v *Visit) ownAccessKeys() AccessKeys {
 		return v.accessKeys(user)
 	}
 	list := AccessKeys{Now: v.Now, Own: true, Never: "Access keys belong to IAM users. You are signed in with temporary credentials of a role, and programs can have those, too."}
-	if v.Person.Browser.Session.Kind == session.Root {
+	if v.Person.Browser.Acting().Kind == session.Root {
 		list.Never = "The root user cannot have access keys: nothing could limit them, and they would never expire. For the tasks that only root can do, use temporary credentials (lanyard env --root on the host); for all others, create an IAM user or role and use its credentials."
 	}
 	return list
@@ -114,7 +114,7 @@ func (v *Visit) ownAccessKeys() AccessKeys {
 
 // ownUser is the name of the IAM user who is signed in, empty for others.
 func (v *Visit) ownUser() string {
-	if v.Person.Browser.Session.Kind == session.User {
+	if v.Person.Browser.Acting().Kind == session.User {
 		return v.Person.Name
 	}
 	return ""

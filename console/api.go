@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/service/signin"
@@ -29,6 +30,8 @@ type API struct {
 	CloudTrail survey.Trail
 	Lanyard    *lanyard.Client
 	Login      *signin.Client
+	// AssumeRole is all that the console needs of STS.
+	AssumeRole func(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)
 }
 
 // inProcess is the host in the URLs of requests that do not leave the process.
@@ -50,7 +53,8 @@ func newAPI(aws http.Handler, region string, credentials session.Credentials, r 
 			URL: inProcess, Region: region, HTTP: client, Now: time.Now, // as the SDK
 			Credentials: own,
 		},
-		Login: &signin.Client{URL: inProcess, Region: region, HTTP: client, Now: time.Now, Credentials: own},
+		AssumeRole: sts.NewFromConfig(config).AssumeRole,
+		Login:      &signin.Client{URL: inProcess, Region: region, HTTP: client, Now: time.Now, Credentials: own},
 	}
 }
 

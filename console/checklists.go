@@ -410,7 +410,7 @@ func (p *checklistPage) fill(v *Visit, info *advisor.ChecklistInfo, subject stri
 // findings; of a key or a person, what matters are also reads, so it is looked each time.
 func (v *Visit) checklist(info *advisor.ChecklistInfo, subject string) (*view, error) {
 	if info.Subject != advisor.AboutAccount {
-		return v.console.surveys.of(v.looker(), surveyKey{account: v.Person.Account, session: v.Person.Browser.ID(), what: forChecklist, name: info.Name, subject: subject})
+		return v.console.surveys.of(v.looker(), surveyKey{account: v.Person.Account, session: v.Person.looks(), what: forChecklist, name: info.Name, subject: subject})
 	}
 	seen, err := v.survey()
 	if err != nil {

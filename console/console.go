@@ -127,6 +127,9 @@ type Person struct {
 	MFATime time.Time
 	Expires time.Time // when the session ends unless it is renewed
 
+	// Switched is the role as which they work; nil if it is none.
+	Switched *Switched
+
 	// Browser is the session.
 	Browser *session.Browser
 }
@@ -330,6 +333,11 @@ func (c *Console) serve(w http.ResponseWriter, r *http.Request, route Route) {
 		if v.Person, err = c.config.Person(r); err != nil {
 			v.Person = nil
 			return fmt.Errorf("who is signed in: %w", err)
+		}
+		if v.Person != nil && v.Person.Switched != nil {
+			if err := c.switched(v); err != nil {
+				return err
+			}
 		}
 		if v.Person != nil && c.config.API != nil {
 			v.api = c.config.API(v.Person, r)

@@ -82,7 +82,11 @@ func (g *Gate) seen(r *http.Request, b *session.Browser, now time.Time) error {
 }
 
 func (g *Gate) describe(r store.Reader, b *session.Browser) (*Person, error) {
-	principal, err := authn.OfSession(r, b.Session, arn.PartitionOf(g.Region))
+	principal, err := authn.OfSession(r, b.Acting(), arn.PartitionOf(g.Region))
+	if errors.Is(err, store.ErrNotFound) && b.Role != nil {
+		b.Role = nil // it is deleted
+		principal, err = authn.OfSession(r, b.Session, arn.PartitionOf(g.Region))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +115,28 @@ func (g *Gate) describe(r store.Reader, b *session.Browser) (*Person, error) {
 	default:
 		p.Kind = "Federated user"
 	}
+	if b.Switched != nil {
+		return p, g.describeSwitch(r, b, p)
+	}
 	return p, nil
+}
+
+// describeSwitch says of somebody who has switched to a role who they were.
+func (g *Gate) describeSwitch(r store.Reader, b *session.Browser, p *Person) error {
+	self, err := authn.OfSession(r, b.Session, arn.PartitionOf(g.Region))
+	if err != nil {
+		return err
+	}
+	to := b.Switched
+	p.Switched = &Switched{From: self.Name, Role: to.Role, Account: string(to.Account), DisplayName: to.DisplayName, Colour: Colour(to.Colour), Ended: b.Role == nil, Until: to.Until}
+	if b.Role == nil {
+		return nil
+	}
+	p.Kind, p.Name = "Role", firstOf(to.DisplayName, to.Role+" @ "+p.Who())
+	if to.Colour != "" {
+		p.Colour = Colour(to.Colour)
+	}
+	return nil
 }
 
 // API is the API in the hands of the person who is signed in.
@@ -126,7 +151,7 @@ func (e *errStepUp) Error() string { return "a recent factor is needed" }
 // credential is handed out. A handler returns its error, which leads the person through
 // /signin/factor and to the page back, where they say once more what they want.
 func (v *Visit) StepUp(back string) error {
-	b := v.Person.Browser
+	b := v.Person.Browser // the factor is the person's, also where they work as a role
 	if v.Now.Sub(b.FactorTime) < recently {
 		return nil
 	}

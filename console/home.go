@@ -105,7 +105,7 @@ func (p *homePage) trail(v *Visit) error {
 	if err != nil || probe == nil {
 		return err
 	}
-	seen, err := v.console.surveys.of(v.looker(), surveyKey{account: v.Person.Account, session: v.Person.Browser.ID(), what: forTrail})
+	seen, err := v.console.surveys.of(v.looker(), surveyKey{account: v.Person.Account, session: v.Person.looks(), what: forTrail})
 	if errors.Is(err, errLooking) {
 		p.TrailLook.Refreshing = true
 		return nil

@@ -55,6 +55,7 @@ func (c *Console) routes() []Route {
 		c.signInRoutes(),
 		c.signOutRoutes(),
 		c.simulatorRoutes(),
+		c.switchRoutes(),
 		c.systemRoutes(),
 		c.userRoutes(),
 		c.whyRoutes(),

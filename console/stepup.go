@@ -12,7 +12,7 @@ func (c *Console) showStepUp(v *Visit, to, problem string) error {
 	if err != nil {
 		return err
 	}
-	body := factorPage{Who: v.Person.Name, Error: problem, StepUp: true, Return: authn.Destination(to)}
+	body := factorPage{Who: v.Person.Self(), Error: problem, StepUp: true, Return: authn.Destination(to)}
 	body.Code, body.Key, body.Names = factorFields(factors.Devices)
 	body.Key = body.Key && c.config.passkeys()
 	if factors.Password {

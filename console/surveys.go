@@ -409,7 +409,7 @@ func (s *surveys) attempt(ctx context.Context, p *looker, kept *surveyed, last *
 // time; what they may no longer see is forgotten.
 func (v *Visit) survey() (*view, error) {
 	s := v.console.surveys
-	key := surveyKey{what: forAccount, account: v.Person.Account, session: v.Person.Browser.ID()}
+	key := surveyKey{what: forAccount, account: v.Person.Account, session: v.Person.looks()}
 	ctx := v.Request.Context()
 	if err := v.mayLook(ctx); err != nil {
 		if refused(err) {

@@ -66,6 +66,23 @@ type BrowserSession struct {
 	UserAgent string `json:"agent,omitempty"`
 	// Issuer is the sign-in page of an identity broker, of federated console sessions.
 	Issuer string `json:"issuer,omitempty"`
+	// Switched is the role that the person has switched to; nil while they are themselves.
+	Switched *SwitchedRole `json:"switched,omitempty"`
+}
+
+// SwitchedRole is a role as which somebody works in the console.
+type SwitchedRole struct {
+	Account     arn.AccountID `json:"account"`
+	Role        string        `json:"role"` // path and name
+	DisplayName string        `json:"display,omitempty"`
+	Colour      string        `json:"colour,omitempty"`
+	// Until is when it ends at the latest, however often its session is renewed.
+	Until time.Time `json:"until"`
+	// AccessKeyID and Token are those of the role's session, which lasts until Expires. Its
+	// secret is derived, as that of the person's.
+	AccessKeyID string    `json:"key"`
+	Token       string    `json:"token"`
+	Expires     time.Time `json:"expires"`
 }
 
 // SignInStep is what a sign-in lacks.

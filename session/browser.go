@@ -35,6 +35,9 @@ type Browser struct {
 	identity.BrowserSession
 	// Session is who is signed in, as the API knows them.
 	Session *Session
+	// Role is the session of the role that they have switched to. It is nil while they are
+	// themselves, and when that session has ended although Switched is set.
+	Role *Session
 	// digest, with the person's id, is the record's key.
 	digest string
 }
@@ -42,8 +45,27 @@ type Browser struct {
 // ID names the session towards its owner, in lists; it opens nothing.
 func (b *Browser) ID() string { return b.digest[:16] }
 
+// Acting is the session as which the console calls the API: that of the role, if the person
+// has switched to one, else their own.
+func (b *Browser) Acting() *Session {
+	if b.Role != nil {
+		return b.Role
+	}
+	return b.Session
+}
+
+// Self is the same browser session with the person as themselves.
+func (b *Browser) Self() *Browser {
+	self := *b
+	self.Role = nil
+	return &self
+}
+
 // Credentials are what the console calls the API with. They never leave the server.
 func (b *Browser) Credentials(c *Codec) Credentials {
+	if b.Role != nil {
+		return Credentials{AccessKeyID: b.Role.AccessKeyID, SecretAccessKey: c.Secret(b.Role), SessionToken: b.Switched.Token, Expires: b.Role.Expires}
+	}
 	return Credentials{AccessKeyID: b.AccessKeyID, SecretAccessKey: c.Secret(b.Session), SessionToken: b.Token, Expires: b.Expires}
 }
 
@@ -179,7 +201,51 @@ func (c *Codec) judge(r store.Reader, b *Browser, now time.Time) error {
 	if revoked {
 		return ErrNotSignedIn
 	}
-	return nil
+	b.Role, err = c.roleOf(r, b, now)
+	return err
+}
+
+// roleOf finds the session of the role that a person has switched to, nil if it has ended.
+func (c *Codec) roleOf(r store.Reader, b *Browser, now time.Time) (*Session, error) {
+	to := b.Switched
+	if to == nil || !now.Before(to.Until) {
+		return nil, nil
+	}
+	s, err := c.Open(to.AccessKeyID, to.Token)
+	if err != nil || !now.Before(s.Expires) {
+		return nil, nil // the key under it is retired, or it has run out
+	}
+	if revoked, err := Revoked(r, s); revoked || err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// errNotAsked is the error of Switch for a session that was not made for this browser.
+var errNotAsked = errors.New("the role's session was not asked for in this browser session")
+
+// Switch makes the person work as a role. Its session must be one that was asked for with the
+// credentials of this browser session: no other can be brought in here.
+func (c *Codec) Switch(tx store.Tx, b *Browser, to *identity.SwitchedRole) (*Session, error) {
+	s, err := c.Open(to.AccessKeyID, to.Token)
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind != Role || s.Issuer != b.AccessKeyID {
+		return nil, errNotAsked
+	}
+	return s, identity.BrowserSessions.Edit(tx, func(record *identity.BrowserSession) error {
+		record.Switched = to
+		return nil
+	}, b.PersonID, b.digest)
+}
+
+// SwitchBack makes the person themselves again.
+func (b *Browser) SwitchBack(tx store.Tx) error {
+	return identity.BrowserSessions.Edit(tx, func(record *identity.BrowserSession) error {
+		record.Switched = nil
+		return nil
+	}, b.PersonID, b.digest)
 }
 
 // Stamp is the SignInStamp of a person: a user by unique id, root by account id. Who cannot

@@ -1,0 +1,357 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
+	"github.com/lanyard-iam/lanyard/session"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+const theirs = arn.AccountID("444455556666")
+
+// withMFA trusts a user who has signed in with MFA.
+func withMFA(who string) string {
+	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + who + `"},"Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}}`
+}
+
+// newSwitchWorld is a world with alice, who may assume roles, and with the roles of two accounts:
+// deploy and production of another one, which has an alias, and auditor of hers.
+func newSwitchWorld(t *testing.T) *world {
+	w := newWorld(t)
+	w.edit(func(tx store.Tx) error {
+		if err := identity.Accounts.Put(tx, &identity.Account{ID: theirs, Partition: "aws", Created: w.now}, string(theirs)); err != nil {
+			return err
+		}
+		return identity.SetAlias(tx, theirs, "acme-prod")
+	})
+	w.signIn("alice", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","iam:ListGroups","cloudtrail:LookupEvents"],"Resource":"*"}}`)
+	alice := "arn:aws:iam::111122223333:user/alice"
+	w.signInRoot()
+	w.makeTrusting("auditor", "/", trusting(alice), nothing, time.Hour)
+	w.signInTo(theirs)
+	w.makeTrusting("deploy", "/", withMFA(alice), everything, 2*time.Hour)
+	w.makeTrusting("production", "/team/", trusting(alice), everything, time.Hour)
+	w.makeTrusting("closed", "/", trusting("arn:aws:iam::444455556666:root"), everything, time.Hour)
+	w.signIn("alice")
+	return w
+}
+
+func (w *world) signInTo(account arn.AccountID) {
+	w.t.Helper()
+	var cookie string
+	w.edit(func(tx store.Tx) (err error) {
+		s := &session.Session{Kind: session.Root, Account: account, PrincipalID: string(account), MFAKnown: true, MFA: true, MFATime: w.now}
+		cookie, err = w.sessions.NewBrowser(tx, s, &identity.BrowserSession{Factors: []identity.Factor{identity.ByPassword, identity.ByTOTP}, FactorTime: w.now}, w.now, rand.Reader)
+		return err
+	})
+	w.cookies[SessionCookie] = &http.Cookie{Name: SessionCookie, Value: cookie}
+}
+
+func (w *world) makeTrusting(name, path, trust, document string, longest time.Duration) {
+	w.t.Helper()
+	_, err := w.api().IAM.CreateRole(context.Background(), &iam.CreateRoleInput{RoleName: &name, Path: &path, AssumeRolePolicyDocument: &trust, MaxSessionDuration: aws.Int32(int32(longest.Seconds()))})
+	w.must(err)
+	_, err = w.api().IAM.PutRolePolicy(context.Background(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("p"), PolicyDocument: &document})
+	w.must(err)
+}
+
+func (w *world) whoIs() *Person {
+	w.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.AddCookie(w.cookies[SessionCookie])
+	p, err := w.console.config.Person(r)
+	w.must(err)
+	return p
+}
+
+// trailText is every record of the trail of an account.
+func (w *world) trailText(account arn.AccountID) string {
+	w.t.Helper()
+	kept := w.cookies[SessionCookie]
+	defer func() { w.cookies[SessionCookie] = kept }()
+	w.signInTo(account)
+	return w.get("/events/export?format=json").body
+}
+
+func to(account, role string, more ...string) url.Values {
+	form := url.Values{"account": {account}, "roleName": {role}}
+	for i := 0; i < len(more); i += 2 {
+		form.Set(more[i], more[i+1])
+	}
+	return form
+}
+
+func TestSwitchRole(t *testing.T) {
+	w := newSwitchWorld(t)
+	w.get("/").contains(t, "Switch role", "alice")
+	fresh := w.get("/switchrole")
+	fresh.contains(t, "Switch role", "Display name", "aws sts assume-role", "Dark blue")
+	fresh.lacks(t, "Recent roles", "Back to alice")
+
+	// A link fills the form in, and does nothing more.
+	link := w.get("/switchrole?account=acme-prod&roleName=deploy&displayName=Deploy%20here&color=red")
+	for _, want := range []string{`value="acme-prod"`, `value="deploy"`, `value="Deploy here"`, `<option value="red" selected>`} {
+		if !strings.Contains(link.body, want) {
+			t.Errorf("the form has no %s:\n%s", want, link.body)
+		}
+	}
+	if p := w.whoIs(); p.Switched != nil {
+		t.Fatal("a link switched")
+	}
+
+	w.post("/switchrole", to("acme-prod", "deploy", "displayName", "Deploy here", "color", "red")).leadsTo(t, "/")
+	p := w.whoIs()
+	if p.ARN != "arn:aws:sts::444455556666:assumed-role/deploy/alice" || p.Account != string(theirs) || p.Name != "Deploy here" || p.Colour != Red || p.Kind != "Role" || p.Self() != "alice" || !p.MFA {
+		t.Errorf("switched: %+v", p)
+	}
+	w.get("/roles").contains(t, "You work as the role deploy", "Deploy here", "Back to alice", "acme-prod", "production")
+	w.post("/users", url.Values{"name": {"bob"}}).leadsTo(t, "/users/bob")
+	w.get("/security").contains(t, "This is about alice")
+	w.get("/switchrole").contains(t, "You work as", "Recent roles", "Deploy here", "4444-5555-6666")
+
+	// Another role is assumed by alice and not by the role: deploy could not.
+	w.post("/switchrole", to("4444-5555-6666", "team/production")).leadsTo(t, "/")
+	if p := w.whoIs(); p.ARN != "arn:aws:sts::444455556666:assumed-role/production/alice" || p.Name != "team/production @ acme-prod" {
+		t.Errorf("switched on: %+v", p)
+	}
+	w.post("/switchrole/back", nil).leadsTo(t, "/")
+	w.get("/groups").contains(t, "You are alice again.")
+	if p := w.whoIs(); p.Switched != nil || p.ARN != "arn:aws:iam::111122223333:user/alice" {
+		t.Errorf("back: %+v", p)
+	}
+	w.post("/switchrole/back", nil).leadsTo(t, "/")
+	w.get("/switchrole").contains(t, "team/production", "deploy")
+
+	records := w.trailText(theirs)
+	for _, want := range []string{`"eventName": "SwitchRole"`, `"eventName": "ExitRole"`, `"eventName": "CreateUser"`, `"SwitchFrom": "arn:aws:iam::111122223333:user/alice"`, `"DisplayName": "Deploy here"`, `"SwitchRole": "Success"`, `"eventType": "AwsConsoleSignIn"`, "assumed-role/deploy/alice"} {
+		if !strings.Contains(records, want) {
+			t.Errorf("the trail lacks %s:\n%s", want, records)
+		}
+	}
+	if records := w.trailText(ours); !strings.Contains(records, `"eventName": "AssumeRole"`) {
+		t.Errorf("AssumeRole is not on the trail of who asked:\n%s", records)
+	}
+}
+
+// Whatever it is that does not fit, the answer is one, and it is AWS's.
+func TestSwitchRoleRefused(t *testing.T) {
+	w := newSwitchWorld(t)
+	for name, form := range map[string]url.Values{
+		"no account":          to("", "deploy"),
+		"no role":             to(string(theirs), ""),
+		"unknown account":     to("999900001111", "deploy"),
+		"unknown alias":       to("nobody-at-all", "deploy"),
+		"unknown role":        to(string(theirs), "nothing"),
+		"does not trust her":  to(string(theirs), "closed"),
+		"without its path":    to(string(theirs), "production"),
+		"no name of a role":   to(string(theirs), "de ploy"),
+		"an ARN":              to(string(theirs), "arn:aws:iam::444455556666:role/deploy"),
+		"markup in the names": to("<script>alert(1)</script>", "<script>alert(2)</script>"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := w.post("/switchrole", form)
+			if a.StatusCode != http.StatusUnprocessableEntity || strings.Contains(a.body, "<script>alert(") {
+				t.Errorf("%d", a.StatusCode)
+			}
+			a.contains(t, "You did not switch", msgNoSwitch)
+			if w.whoIs().Switched != nil {
+				t.Error("switched")
+			}
+		})
+	}
+
+	// Trust policies see whether the sign-in had MFA.
+	var cookie string
+	person := w.whoIs().Browser.PersonID
+	w.edit(func(tx store.Tx) (err error) {
+		s := &session.Session{Kind: session.User, Account: ours, PrincipalID: person, MFAKnown: true}
+		cookie, err = w.sessions.NewBrowser(tx, s, &identity.BrowserSession{Factors: []identity.Factor{identity.ByPassword}}, w.now, rand.Reader)
+		return err
+	})
+	w.cookies[SessionCookie].Value = cookie
+	w.post("/switchrole", to(string(theirs), "deploy")).contains(t, msgNoSwitch)
+	w.post("/switchrole", to(string(theirs), "team/production")).leadsTo(t, "/")
+
+	w.signInRoot()
+	w.get("/switchrole").contains(t, "The root user cannot switch roles")
+	home := w.get("/health")
+	home.lacks(t, "Switch role")
+	w.post("/switchrole", to(string(ours), "auditor")).contains(t, "The root user cannot switch roles")
+	if w.whoIs().Switched != nil {
+		t.Error("root switched")
+	}
+}
+
+// No other site switches, or switches back.
+func TestT241_SwitchRoleFromElsewhere(t *testing.T) {
+	w := newSwitchWorld(t)
+	for _, path := range []string{"/switchrole", "/switchrole/back"} {
+		if path == "/switchrole/back" {
+			w.post("/switchrole", to(string(theirs), "deploy")).leadsTo(t, "/")
+		}
+		before := w.whoIs().ARN
+		r := httptest.NewRequest(http.MethodPost, w.site+path, strings.NewReader(to(string(theirs), "deploy").Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", "https://evil.example.net")
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		if a := w.do(r); a.StatusCode != http.StatusForbidden {
+			t.Errorf("T241: %s from another site: %d", path, a.StatusCode)
+		}
+		if after := w.whoIs().ARN; after != before {
+			t.Errorf("T241: %s from another site made %s of %s", path, after, before)
+		}
+	}
+}
+
+// What ends the sign-in ends the switch, at once; what ends the switch alone does not make
+// the person's own what they meant for the role.
+func TestT249_SwitchedSessionEnds(t *testing.T) {
+	signedOut := map[string]func(*world){
+		"signed out": func(w *world) { w.post("/signout", nil) },
+		"sign-in revoked": func(w *world) {
+			id := w.whoIs().Browser.PersonID
+			w.edit(func(tx store.Tx) error { return session.Revoke(tx, id, w.now.Add(time.Second)) })
+		},
+		"signed out everywhere": func(w *world) {
+			w.signIn("alice") // in another browser
+			_, err := lanyard.Call[lanyard.EndAllBrowserSessionsOutput](t.Context(), w.api().Lanyard, &lanyard.EndAllBrowserSessionsInput{})
+			w.must(err)
+		},
+		"new password": func(w *world) {
+			w.signInRoot()
+			w.post("/users/alice/password", nil).contains(t, "The password of alice")
+		},
+		"user deleted": func(w *world) {
+			kept := w.cookies[SessionCookie]
+			w.signInRoot()
+			for _, path := range []string{"/users/alice/delete"} {
+				w.post(path, url.Values{"typed": {"alice"}}).leadsTo(t, "/users")
+			}
+			w.cookies[SessionCookie] = kept
+		},
+		"idle": func(w *world) { w.later(session.BrowserIdle) },
+	}
+	for name, end := range signedOut {
+		t.Run(name, func(t *testing.T) {
+			w := newSwitchWorld(t)
+			w.post("/switchrole", to(string(theirs), "deploy")).leadsTo(t, "/")
+			kept := *w.cookies[SessionCookie]
+			w.get("/roles").contains(t, "deploy")
+			end(w)
+			w.cookies[SessionCookie] = &kept
+			if a := w.get("/roles"); a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(a.Header.Get("Location"), "/signin") {
+				t.Errorf("T249: %d %s", a.StatusCode, a.Header.Get("Location"))
+			}
+		})
+	}
+
+	roleEnds := map[string]func(*world){
+		"role's sessions revoked": func(w *world) {
+			id := w.whoIs().Browser.Role.PrincipalID
+			w.edit(func(tx store.Tx) error { return session.Revoke(tx, id, w.now.Add(time.Second)) })
+		},
+		"role deleted": func(w *world) {
+			kept := w.cookies[SessionCookie]
+			w.signInTo(theirs)
+			w.post("/roles/deploy/delete", url.Values{"typed": {"deploy"}}).leadsTo(t, "/roles")
+			w.cookies[SessionCookie] = kept
+		},
+		"longest session over": func(w *world) {
+			for range 9 {
+				w.later(15 * time.Minute)
+				w.get("/groups")
+			}
+		},
+	}
+	for name, end := range roleEnds {
+		t.Run(name, func(t *testing.T) {
+			w := newSwitchWorld(t)
+			w.post("/switchrole", to(string(theirs), "deploy")).leadsTo(t, "/")
+			end(w)
+			for _, a := range []*answered{w.get("/groups"), w.post("/groups", url.Values{"name": {"g"}})} {
+				if a.StatusCode != http.StatusConflict {
+					t.Errorf("T249: %d", a.StatusCode)
+				}
+				a.contains(t, "Your session as the role has ended", "Nothing was done now.")
+			}
+			again := w.get("/switchrole")
+			again.contains(t, "has ended", "Back to alice")
+			if !strings.Contains(again.body, `value="deploy"`) {
+				t.Error("the form is not filled in")
+			}
+			w.post("/switchrole/back", nil).leadsTo(t, "/")
+			w.get("/groups").contains(t, "You are alice again.")
+		})
+	}
+}
+
+// The session of a role lasts an hour, and is renewed while the switch may last: as long as
+// the role allows sessions to be. Each renewal asks the trust policy.
+func TestSwitchedSessionIsRenewed(t *testing.T) {
+	w := newSwitchWorld(t)
+	w.post("/switchrole", to(string(theirs), "deploy", "displayName", "D")).leadsTo(t, "/")
+	first := w.whoIs()
+	if got := first.Switched.Until.Sub(w.now); got != 2*time.Hour {
+		t.Errorf("it ends after %s", got)
+	}
+	for range 4 {
+		w.later(15 * time.Minute)
+		w.get("/groups")
+	}
+	second := w.whoIs()
+	if second.Switched.Ended || second.Browser.Role.AccessKeyID == first.Browser.Role.AccessKeyID || !second.Switched.Until.Equal(first.Switched.Until) || second.Name != "D" {
+		t.Errorf("after an hour: %+v, %+v", second.Switched, second.Browser.Role)
+	}
+	if records := w.trailText(theirs); !strings.Contains(records, `"eventName": "RenewRole"`) {
+		t.Errorf("the renewal is not on record:\n%s", records)
+	}
+
+	// A role that trusts no more is not renewed.
+	w.post("/switchrole", to(string(theirs), "deploy")).leadsTo(t, "/")
+	kept := w.cookies[SessionCookie]
+	w.signInTo(theirs)
+	w.post("/roles/deploy/trust", url.Values{"document": {trusting("arn:aws:iam::444455556666:root")}}).leadsTo(t, "/roles/deploy?tab=trust")
+	w.cookies[SessionCookie] = kept
+	for range 4 {
+		w.later(15 * time.Minute)
+		w.get("/groups")
+	}
+	w.get("/groups").contains(t, "Your session as the role has ended")
+}
+
+// A session of a role comes into a browser session only if it was asked for there.
+func TestT239_OnlyOwnRoleSessions(t *testing.T) {
+	w := newSwitchWorld(t)
+	w.post("/switchrole", to(string(theirs), "deploy")).leadsTo(t, "/")
+	other := *w.whoIs().Browser.Switched
+	w.signIn("mallory", nothing)
+	if err := w.signIns.SwitchRole(t.Context(), (&Visit{Request: httptest.NewRequest(http.MethodPost, "/", nil)}).visitor(), w.whoIs().Browser, other); err == nil {
+		t.Error("T239: another person's role session was taken")
+	}
+	if w.whoIs().Switched != nil {
+		t.Error("T239: switched")
+	}
+}
+
+// A factor that is shown again is the person's, and does not end the switch.
+func TestStepUpWhileSwitched(t *testing.T) {
+	w := newSwitchWorld(t)
+	w.post("/switchrole", to(string(theirs), "deploy")).leadsTo(t, "/")
+	w.post("/users", url.Values{"name": {"bob"}}).leadsTo(t, "/users/bob")
+	w.later(recently)
+	w.post("/users/bob/delete", url.Values{"typed": {"bob"}}).leadsTo(t, "/signin/factor?to=%2Fusers%2Fbob")
+	w.get("/signin/factor?to=/users/bob").contains(t, "alice")
+}
