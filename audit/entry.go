@@ -351,5 +351,9 @@ func (t *Trail) entry(e *Event) (store.LogEntry, error) {
 		// request fails; in the queue it would stand in the way of all others.
 		return store.LogEntry{}, fmt.Errorf("audit: event %s of %d bytes: %w", e.ID, len(*scratch), store.ErrTooLarge)
 	}
-	return store.LogEntry{Stream: stream(e.Account), At: e.Time, Data: bytes.Clone(*scratch)}, nil
+	h, err := parse(*scratch)
+	if err != nil {
+		return store.LogEntry{}, err
+	}
+	return store.LogEntry{Stream: stream(e.Account), At: e.Time, Data: bytes.Clone(*scratch), Marks: h.marks()}, nil
 }

@@ -59,8 +59,9 @@ type Page struct {
 }
 
 // The number of entries that one call reads. They bound its time: a search for what
-// happened long ago, or never, takes several calls of Lookup. Find has no way to
-// go on, so it goes further.
+// happened long ago, or never, may take several calls of Lookup. Find has no way to
+// go on, so it goes further. What the store leaves out, because it lacks the mark of what
+// is looked for, does not count.
 const (
 	lookupBudget = 50_000
 	findBudget   = 1_000_000
@@ -110,6 +111,9 @@ func (t *Trail) Lookup(r store.Reader, q Query) (Page, error) {
 			}
 			page = append(page, found{le.At, h.entry(le.At)})
 			last = le.Cursor
+			if q.Attribute == EventID {
+				return false // there is one
+			}
 		}
 		scanned++
 		if scanned == lookupBudget {
@@ -144,7 +148,7 @@ func (t *Trail) window(q *Query, after store.Cursor) store.LogQuery {
 	}
 	// eventTime, which is compared, has whole seconds: an event of 10:00:00.7 lies
 	// before a start of 10:00:00.5, and in a range that ends at 10:00:00.
-	w := store.LogQuery{From: from.Add(time.Second - 1).Truncate(time.Second), NewestFirst: true, After: after}
+	w := store.LogQuery{From: from.Add(time.Second - 1).Truncate(time.Second), NewestFirst: true, After: after, Marks: q.marks()}
 	if !q.End.IsZero() {
 		w.To = q.End.Truncate(time.Second).Add(time.Second - 1)
 	}
@@ -190,19 +194,19 @@ func (q *Query) matcher() func(*header) bool {
 // Find returns the record of a request, with its decision, or store.ErrNotFound. It
 // reads at most the newest million records.
 func (t *Trail) Find(r store.Reader, account arn.AccountID, requestID string) (*Entry, error) {
-	return t.newest(r, account, func(h *header) bool { return string(h.fields[fieldRequest]) == requestID })
+	return t.newest(r, account, markOf(markRequest, requestID), func(h *header) bool { return string(h.fields[fieldRequest]) == requestID })
 }
 
 // LastDenied returns the newest record of a request that lacked a permission, with its
 // decision, or store.ErrNotFound. It reads at most the newest million records.
 func (t *Trail) LastDenied(r store.Reader, account arn.AccountID) (*Entry, error) {
-	return t.newest(r, account, func(h *header) bool { return h.flags&flagDenied != 0 })
+	return t.newest(r, account, markOf(markDenied, ""), func(h *header) bool { return h.flags&flagDenied != 0 })
 }
 
-func (t *Trail) newest(r store.Reader, account arn.AccountID, match func(*header) bool) (found *Entry, err error) {
+func (t *Trail) newest(r store.Reader, account arn.AccountID, mark store.Mark, match func(*header) bool) (found *Entry, err error) {
 	left := findBudget
 	var broken error
-	err = r.ScanLog(stream(account), store.LogQuery{NewestFirst: true}, func(le store.LogEntry) bool {
+	err = r.ScanLog(stream(account), store.LogQuery{NewestFirst: true, Marks: []store.Mark{mark}}, func(le store.LogEntry) bool {
 		var h header
 		if h, broken = parse(le.Data); broken != nil {
 			return false

@@ -146,7 +146,7 @@ func (t *Trail) AppendTo(tx store.Tx, e *Event) error {
 		return err
 	}
 	for _, entry := range entries {
-		tx.Append(entry.Stream, entry.At, entry.Data)
+		tx.Append(entry.Stream, entry.At, entry.Data, entry.Marks...)
 	}
 	return nil
 }
@@ -468,7 +468,7 @@ func (t *Trail) appendMissing(ctx context.Context, first store.LogEntry, entries
 			return err
 		}
 		for _, e := range entries {
-			tx.Append(e.Stream, e.At, e.Data)
+			tx.Append(e.Stream, e.At, e.Data, e.Marks...)
 		}
 		return nil
 	})

@@ -97,8 +97,8 @@ type Tx interface {
 	// Delete removes the record of key, if there is one.
 	Delete(key Key)
 	// Append adds an entry to a stream; it becomes durable with the state written
-	// by the same transaction, or not at all. The store keeps data.
-	Append(stream string, at time.Time, data []byte)
+	// by the same transaction, or not at all. The store keeps data and marks.
+	Append(stream string, at time.Time, data []byte, marks ...Mark)
 }
 
 // Store is an engine. Its methods may be called from any goroutine.
@@ -117,7 +117,7 @@ type Store interface {
 	Update(ctx context.Context, fn func(Tx) error) error
 	// Append adds entries to logs, all or none, and returns when they are durable.
 	// It shares its commit with other callers, and fails as Update does. The store
-	// keeps the entries' data.
+	// keeps the entries' data and marks.
 	Append(ctx context.Context, entries []LogEntry) error
 	// TrimLog deletes the entries of stream ("" means of all streams) that are older
 	// than before, to within one second: none is deleted too early.
@@ -135,10 +135,17 @@ type LogEntry struct {
 	Stream string
 	At     time.Time
 	Data   []byte
+	// Marks are what the entry can be looked for by, all of it or nothing. Append takes
+	// them; ScanLog does not return them.
+	Marks []Mark
 	// Cursor continues a scan behind this entry. It is set by ScanLog, and
 	// ignored by Append.
 	Cursor Cursor
 }
+
+// Mark is a hash of something that entries are looked for by. What it is a hash of is the
+// business of whoever appends; it must not change as long as entries live.
+type Mark uint32
 
 // Cursor is a place in a stream; its text is the engine's own. One that was not
 // made by the engine makes ScanLog fail with [ErrCursor].
@@ -152,6 +159,11 @@ type LogQuery struct {
 	From, To    time.Time // inclusive; zero means unbounded
 	NewestFirst bool
 	After       Cursor // "" means from the first entry
+	// Marks are a hint: the caller has no use for entries that were appended with other
+	// marks and none of these, so a scan need not visit them. It may all the same, for hashes
+	// collide, and an engine may not know the marks of what it wrote long ago. Entries
+	// without marks are always visited. Empty means no hint.
+	Marks []Mark
 }
 
 // Matches reports whether an entry of time at lies in the query's range.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,20 @@ func makePlace(at time.Time, seq uint64) place {
 // sortable maps times to integers in their order; the sign bit is flipped so that times
 // before 1970 sort first.
 func sortable(at time.Time) uint64 { return uint64(engine.Nanos(at)) ^ 1<<63 }
+
+// size is what an entry counts for.
+func size(e *store.LogEntry) int { return len(e.Data) + 4*len(e.Marks) }
+
+// hasAny reports whether an entry is worth a visit. What is wanted is sorted.
+func hasAny(marks, wanted []store.Mark) bool {
+	if len(wanted) == 1 { // as usual
+		return slices.Contains(marks, wanted[0])
+	}
+	return slices.ContainsFunc(marks, func(m store.Mark) bool {
+		_, found := slices.BinarySearch(wanted, m)
+		return found
+	})
+}
 
 // stream is the entries of one stream; streams are copied before they are shared.
 type stream struct {
@@ -61,8 +76,8 @@ func (l *log) append(entries []store.LogEntry) {
 		l.seq++
 		entry.Cursor = ""
 		s.entries.Set(makePlace(entry.At, l.seq), entry)
-		s.bytes += len(entry.Data)
-		l.bytes += len(entry.Data)
+		s.bytes += size(&entry)
+		l.bytes += size(&entry)
 		l.streams[entry.Stream] = s
 	}
 	for l.bytes > l.limit {
@@ -88,8 +103,8 @@ func (l *log) drop(name string) {
 		delete(l.streams, name)
 		return
 	}
-	s.bytes -= len(entry.Data)
-	l.bytes -= len(entry.Data)
+	s.bytes -= size(&entry)
+	l.bytes -= size(&entry)
 	l.streams[name] = s
 }
 
@@ -152,6 +167,7 @@ func (l *log) ScanLog(name string, q store.LogQuery, fn func(store.LogEntry) boo
 	if !ok {
 		return nil
 	}
+	wanted := slices.Sorted(slices.Values(q.Marks))
 	visit := func(p place, entry store.LogEntry) bool {
 		if p == after {
 			return true
@@ -159,7 +175,10 @@ func (l *log) ScanLog(name string, q store.LogQuery, fn func(store.LogEntry) boo
 		if !q.Matches(entry.At) {
 			return false // the scan began in the range: this is its other end
 		}
-		entry.Cursor = p.cursor()
+		if len(wanted) > 0 && len(entry.Marks) > 0 && !hasAny(entry.Marks, wanted) {
+			return true
+		}
+		entry.Cursor, entry.Marks = p.cursor(), nil
 		return fn(entry)
 	}
 	if q.NewestFirst {

@@ -9,11 +9,16 @@ import (
 	"github.com/lanyard-iam/lanyard/store/storetest"
 )
 
-func TestConformance(t *testing.T) {
+func TestConformance(t *testing.T) { conform(t, options{}) }
+
+// What holds of chapters that are hardly ever written holds of many short ones.
+func TestShortChapters(t *testing.T) { conform(t, options{chapterEntries: 3}) }
+
+func conform(t *testing.T, opts options) {
 	dirs := make(map[store.Store]string)
 	openIn := func(tb testing.TB, dir string) store.Store {
 		tb.Helper()
-		s, err := Open(dir)
+		s, err := open(dir, opts)
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -27,8 +27,8 @@ const (
 	applicationID = 0x4c616e79
 	// format is the version of the schema below and of what its columns hold (PRAGMA
 	// user_version). Kinds of record have their own versions, in package store. Format 1 had no
-	// compressed blocks of log, so what it holds is right in format 2.
-	format = 2
+	// compressed blocks of log, and format 2 no chapters, so what they hold is right in format 3.
+	format = 3
 
 	// checkpointPages bounds the WAL: a checkpoint of 8 MB takes some 20 ms.
 	checkpointPages = 2000
@@ -48,6 +48,17 @@ var schema = []string{
 	`CREATE TABLE state (key BLOB PRIMARY KEY, value BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
 	`CREATE TABLE log (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, entries BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT`,
 	`CREATE INDEX log_time ON log (stream, first)`,
+	`CREATE TABLE chapter (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, after_first INTEGER NOT NULL, after_id INTEGER NOT NULL, last_first INTEGER NOT NULL, last_id INTEGER NOT NULL, filter BLOB NOT NULL, blocks BLOB NOT NULL) STRICT`,
+	`CREATE INDEX chapter_after ON chapter (stream, after_first, after_id)`,
+	`CREATE INDEX chapter_last ON chapter (stream, last_first, last_id)`,
+}
+
+// schemaOf is the schema of a format.
+func schemaOf(version int64) []string {
+	if version < 3 {
+		return schema[:4]
+	}
+	return schema
 }
 
 // Statements of the writer.
@@ -55,7 +66,14 @@ const (
 	putState  = `INSERT INTO state (key, value, checksum) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, checksum = excluded.checksum`
 	dropState = `DELETE FROM state WHERE key = ?`
 	addBlock  = `INSERT INTO log (stream, first, last, entries, checksum) VALUES (?, ?, ?, ?, ?)`
-	setMeta   = `INSERT INTO meta (id, commits, revision, records, total, checksum) VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET commits = excluded.commits, revision = excluded.revision, records = excluded.records, total = excluded.total, checksum = excluded.checksum`
+
+	// Of chapters.
+	addChapter  = `INSERT INTO chapter (stream, after_first, after_id, last_first, last_id, filter, blocks) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	dropChapter = `DELETE FROM chapter WHERE stream = ? AND (after_first, after_id) < (?, ?) AND (last_first, last_id) >= (?, ?)`
+	lastBlock   = `SELECT first, id FROM log WHERE stream = ? ORDER BY first DESC, id DESC LIMIT 1`
+	lastChapter = `SELECT last_first, last_id FROM chapter WHERE stream = ? ORDER BY last_first DESC, last_id DESC LIMIT 1`
+
+	setMeta = `INSERT INTO meta (id, commits, revision, records, total, checksum) VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET commits = excluded.commits, revision = excluded.revision, records = excluded.records, total = excluded.total, checksum = excluded.checksum`
 )
 
 // always is the context of everything the writer does: a commit under way is not
@@ -80,10 +98,13 @@ type disk struct {
 
 	meta   meta
 	packer packer // of Commit, which runs one at a time
-	// earlier: the database is of an earlier format. The first batch makes it one of this
+	// version is the format of the database. The first batch makes an earlier one one of this
 	// format, which an older release refuses since it could not read it; a release that
 	// was only tried leaves the database to the older one.
-	earlier bool
+	version int64
+	opens   openChapters
+	turns   []*turn     // of the transaction under way
+	indexed atomic.Bool // there is a table of chapters
 }
 
 // meta is the row of that table: what the rest of the database must add up to.
@@ -205,11 +226,17 @@ func (d *disk) identify() error {
 	case version > format:
 		return fmt.Errorf("%w: %s has format %d, this release knows up to %d; run the newer release, or restore a backup that this one made",
 			store.ErrNewer, databaseFile, version, format)
-	case version < 1 || !slices.Equal(found, schema):
-		return fmt.Errorf("%w: the schema of %s is not that of format %d", store.ErrCorrupt, databaseFile, format)
+	case version < 1 || !slices.Equal(found, schemaOf(version)):
+		return fmt.Errorf("%w: the schema of %s is not that of format %d", store.ErrCorrupt, databaseFile, version)
 	}
-	d.earlier = version < format
+	d.reached(version)
 	return nil
+}
+
+// reached notes the format of the database.
+func (d *disk) reached(version int64) {
+	d.version = version
+	d.indexed.Store(version >= 3)
 }
 
 // schema returns the statements by which the database says it was made, in that order.
@@ -246,6 +273,7 @@ func (d *disk) create() (err error) {
 			return err
 		}
 	}
+	d.reached(format)
 	return nil
 }
 
@@ -314,15 +342,19 @@ func (d *disk) Commit(b *engine.Batch) error {
 	if err != nil {
 		return err
 	}
-	d.meta, d.earlier = m, false
+	d.meta = m
+	d.reached(format)
+	d.opens.take(d.turns)
 	d.acked.write(m.commits)
 	return nil
 }
 
 func (d *disk) write(b *engine.Batch, m *meta) error {
-	if d.earlier {
-		if err := d.exec(fmt.Sprintf(`PRAGMA user_version = %d`, format)); err != nil {
-			return err
+	if d.version < format {
+		for _, s := range append(slices.Clone(schema[len(schemaOf(d.version)):]), fmt.Sprintf(`PRAGMA user_version = %d`, format)) {
+			if err := d.exec(s); err != nil {
+				return err
+			}
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(b.Writes)) {
@@ -349,8 +381,23 @@ func (d *disk) write(b *engine.Batch, m *meta) error {
 			}
 		}
 	}
+	d.turns = nil
 	for _, block := range d.packer.blocks(b.Entries) {
-		if _, err := d.add.ExecContext(always, block.stream, block.first, block.last, block.entries, int64(block.checksum())); err != nil {
+		if n := len(d.turns); n == 0 || d.turns[n-1].stream != block.stream {
+			t, err := d.turnOf(block.stream)
+			if err != nil {
+				return err
+			}
+			d.turns = append(d.turns, t)
+		}
+		result, err := d.add.ExecContext(always, block.stream, block.first, block.last, block.entries, int64(block.checksum()))
+		if err != nil {
+			return err
+		}
+		if block.id, err = result.LastInsertId(); err != nil {
+			return err
+		}
+		if err := d.list(d.turns[len(d.turns)-1], &block); err != nil {
 			return err
 		}
 	}
@@ -390,6 +437,7 @@ func (d *disk) transact(fn func() error) error {
 // Recover implements engine.Backend.
 func (d *disk) Recover() (engine.State, error) {
 	d.disconnect()
+	d.opens.reset()
 	state, err := d.connect()
 	if err != nil {
 		return engine.State{}, err
@@ -411,7 +459,7 @@ func (d *disk) Recover() (engine.State, error) {
 	// The emptied WAL may come back with a power failure, and with it a commit that was just
 	// found missing, until something is committed into its new generation. Setting the version
 	// to what it is writes a page, and changes nothing.
-	if err := d.exec(fmt.Sprintf(`PRAGMA user_version = %d`, format)); err != nil {
+	if err := d.exec(fmt.Sprintf(`PRAGMA user_version = %d`, d.version)); err != nil {
 		return engine.State{}, err
 	}
 	d.acked.write(state.Commit)
@@ -421,7 +469,8 @@ func (d *disk) Recover() (engine.State, error) {
 // Close implements engine.Backend.
 func (d *disk) Close() error {
 	d.closed.Store(true)
-	d.readers.Close() // first: the writer's connection, closed last, tidies up
+	d.sealOpen()
+	d.readers.Close() // before the writer's connection, which tidies up
 	d.disconnect()
 	return errors.Join(d.acked.Close(), d.lock.Close())
 }

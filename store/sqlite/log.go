@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -25,6 +25,8 @@ const (
 	// scanBlocks is how many blocks a scan reads at a time. It processes them without a read
 	// transaction, which would keep the WAL from being reset.
 	scanBlocks = 16
+	// scanChapters is how many chapters it reads at a time.
+	scanChapters = 32
 	// trimBlocks is how many blocks one transaction deletes.
 	trimBlocks = 512
 	// plainBytes bounds a block that is read, compressed or not: it is longer than any written.
@@ -41,7 +43,14 @@ type block struct {
 	stream      string
 	first, last int64  // nanoseconds since 1970
 	entries     []byte // as packer and unpack have them
+	// Of blocks that were just packed, the number of entries and their marks, most of them
+	// once. unmarked: some entry has none.
+	n        int
+	marks    []store.Mark
+	unmarked bool
 }
+
+func (b *block) point() point { return point{b.first, b.id} }
 
 func (b *block) checksum() uint64 {
 	head := make([]byte, 16, 16+len(b.stream))
@@ -99,23 +108,40 @@ func (p *packer) plain(entries []store.LogEntry) []block {
 	})
 	var done []block
 	var b *block // the last of done
+	var marks []store.Mark
+	var recent [64]uint64 // marks of b, plus 1
 	memory, start := p.memory[:0], 0
 	for _, entry := range sorted {
 		at := engine.Nanos(entry.At)
 		if b == nil || b.stream != entry.Stream || uint64(at)-uint64(b.first) >= uint64(blockSpan) || len(b.entries)+len(entry.Data) > blockBytes {
+			if b != nil {
+				b.marks = slices.Clone(marks)
+			}
 			done = append(done, block{stream: entry.Stream, first: at})
 			b, start = &done[len(done)-1], len(memory)
+			marks, recent = marks[:0], [64]uint64{}
+		}
+		b.n++
+		b.unmarked = b.unmarked || len(entry.Marks) == 0
+		for _, m := range entry.Marks {
+			if last := &recent[m%64]; *last != uint64(m)+1 {
+				*last = uint64(m) + 1
+				marks = append(marks, m)
+			}
 		}
 		memory = binary.AppendUvarint(memory, uint64(at)-uint64(b.first))
 		memory = binary.AppendUvarint(memory, uint64(len(entry.Data)))
 		memory = append(memory, entry.Data...)
 		b.last, b.entries = at, memory[start:]
 	}
+	if b != nil {
+		b.marks = marks
+	}
 	p.memory = memory
 	return done
 }
 
-// unpack returns the entries of a block, with their cursors.
+// unpack returns the entries of a block, without cursors.
 func (b *block) unpack() ([]store.LogEntry, error) {
 	rest := b.entries
 	if len(rest) > 0 && rest[0] == compressed {
@@ -143,7 +169,6 @@ func (b *block) unpack() ([]store.LogEntry, error) {
 			Stream: b.stream,
 			At:     time.Unix(0, int64(uint64(b.first)+after)).UTC(),
 			Data:   rest[:size:size],
-			Cursor: place{b.first, b.id, uint32(len(entries))}.cursor(),
 		})
 		rest = rest[size:]
 	}
@@ -179,92 +204,269 @@ func parseCursor(c store.Cursor) (place, error) {
 	}, nil
 }
 
-// The two directions of a scan. Both begin in the block of the cursor, of which entries
-// may be left.
+// The two directions of a scan, of blocks between two, both inclusive, and of the chapters
+// from the one on that a place lies in.
 const (
-	scanOldest = `SELECT id, first, last, entries, checksum FROM log WHERE stream = ? AND (first, id) >= (?, ?) AND first >= ? AND first <= ? ORDER BY first, id LIMIT ?`
-	scanNewest = `SELECT id, first, last, entries, checksum FROM log WHERE stream = ? AND (first, id) <= (?, ?) AND first >= ? AND first <= ? ORDER BY first DESC, id DESC LIMIT ?`
+	blocksOldest   = `SELECT id, first, last, entries, checksum FROM log WHERE stream = ? AND (first, id) >= (?, ?) AND (first, id) <= (?, ?) ORDER BY first, id LIMIT ?`
+	blocksNewest   = `SELECT id, first, last, entries, checksum FROM log WHERE stream = ? AND (first, id) >= (?, ?) AND (first, id) <= (?, ?) ORDER BY first DESC, id DESC LIMIT ?`
+	chaptersOldest = `SELECT id, after_first, after_id, last_first, last_id, filter FROM chapter WHERE stream = ? AND (last_first, last_id) >= (?, ?) ORDER BY last_first, last_id LIMIT ?`
+	chaptersNewest = `SELECT id, after_first, after_id, last_first, last_id, filter FROM chapter WHERE stream = ? AND (after_first, after_id) < (?, ?) ORDER BY after_first DESC, after_id DESC LIMIT ?`
+	chapterBlocks  = `SELECT blocks FROM chapter WHERE id = ? AND stream = ? AND (after_first, after_id, last_first, last_id) = (?, ?, ?, ?)`
 )
+
+// scan is a scan that is under way.
+type scan struct {
+	*disk
+	stream string
+	query  store.LogQuery
+	after  place // where it begins, if query.After says so
+	fn     func(store.LogEntry) bool
+}
+
+// errStop: the caller of a scan has enough.
+var errStop = errors.New("stop")
 
 // ScanLog implements engine.Backend.
 func (d *disk) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
-	query, at := scanOldest, place{first: math.MinInt64, id: math.MinInt64}
-	if q.NewestFirst {
-		query, at = scanNewest, place{first: math.MaxInt64, id: math.MaxInt64}
+	s := &scan{disk: d, stream: stream, query: q, fn: fn}
+	from, to := lowest, highest
+	if !q.From.IsZero() {
+		from.first = engine.Nanos(q.From.Add(-blockSpan)) // a block that begins earlier may reach into the range
 	}
-	// skip tells which entries of the first block were seen before.
-	skip := func(int) bool { return false }
+	if !q.To.IsZero() {
+		to.first = engine.Nanos(q.To)
+	}
 	if q.After != "" {
-		p, err := parseCursor(q.After)
+		var err error
+		if s.after, err = parseCursor(q.After); err != nil {
+			return err
+		}
+		if at := (point{s.after.first, s.after.id}); q.NewestFirst {
+			to = earlier(to, at)
+		} else {
+			from = later(from, at)
+		}
+	}
+	var err error
+	switch {
+	case len(q.Marks) == 0 || !d.indexed.Load():
+		err = s.blocks(from, to)
+	case q.NewestFirst:
+		err = s.newest(from, to)
+	default:
+		err = s.oldest(from, to)
+	}
+	if err != nil && err != errStop {
+		return fmt.Errorf("read log %q: %w", stream, err)
+	}
+	return nil
+}
+
+// newest visits what may have the marks, from the newest to the oldest block of a range.
+func (s *scan) newest(from, to point) error {
+	// The open chapter is looked at first: what it loses meanwhile is in chapters by then.
+	if after, last, found, ok := s.opens.look(s.stream, s.query.Marks); ok && after.compare(to) < 0 {
+		if last.compare(to) < 0 {
+			if err := s.blocks(later(from, last.next()), to); err != nil {
+				return err
+			}
+		}
+		if err := s.some(found, from, to); err != nil {
+			return err
+		}
+		to = after
+	}
+	for from.compare(to) <= 0 {
+		chapters, err := s.chapters(chaptersNewest, to)
 		if err != nil {
 			return err
 		}
-		at = p
-		skip = func(n int) bool {
-			if q.NewestFirst {
-				return n >= int(p.n)
+		for _, c := range chapters {
+			if c.last.compare(to) < 0 {
+				if err := s.blocks(later(from, c.last.next()), to); err != nil {
+					return err
+				}
 			}
-			return n <= int(p.n)
+			if err := s.chapter(c, from, to); err != nil {
+				return err
+			}
+			to = c.after
+		}
+		if len(chapters) < scanChapters {
+			return s.blocks(from, to)
 		}
 	}
-	begin := at
-	for {
-		found, err := d.readBlocks(query, stream, at, q)
+	return nil
+}
+
+// oldest is newest in the other direction.
+func (s *scan) oldest(from, to point) error {
+	after, last, found, ok := s.opens.look(s.stream, s.query.Marks)
+	for more := true; more && from.compare(to) <= 0; {
+		chapters, err := s.chapters(chaptersOldest, from)
 		if err != nil {
-			return fmt.Errorf("read log %q: %w", stream, err)
+			return err
+		}
+		for _, c := range chapters {
+			if c.after.compare(from) >= 0 {
+				if err := s.blocks(from, earlier(to, c.after)); err != nil {
+					return err
+				}
+			}
+			if err := s.chapter(c, from, to); err != nil {
+				return err
+			}
+			from = later(from, c.last.next())
+		}
+		more = len(chapters) == scanChapters
+	}
+	if ok && last.compare(from) >= 0 {
+		if err := s.blocks(from, earlier(to, after)); err != nil {
+			return err
+		}
+		if err := s.some(found, from, to); err != nil {
+			return err
+		}
+		from = last.next()
+	}
+	return s.blocks(from, to)
+}
+
+// chapters reads the next chapters.
+func (s *scan) chapters(query string, at point) (found []*chapter, err error) {
+	rows, err := s.readers.QueryContext(always, query, s.stream, at.first, at.id, scanChapters)
+	if err != nil {
+		return nil, s.readError(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		c := &chapter{stream: s.stream}
+		var column sql.RawBytes
+		if err := rows.Scan(&c.id, &c.after.first, &c.after.id, &c.last.first, &c.last.id, &column); err != nil {
+			return nil, translate(err)
+		}
+		words, err := c.open(column)
+		if err != nil {
+			return nil, err
+		}
+		if len(words) == 0 || len(words)%8 != 0 {
+			return nil, store.ErrCorrupt
+		}
+		c.mayHave = filter(words).mayHave(s.query.Marks)
+		found = append(found, c)
+	}
+	return found, translate(rows.Err())
+}
+
+// chapter visits the blocks of a chapter, in a range, that may have the marks.
+func (s *scan) chapter(c *chapter, from, to point) error {
+	from, to = later(from, c.after.next()), earlier(to, c.last)
+	if !c.mayHave || from.compare(to) > 0 {
+		return nil
+	}
+	var column []byte
+	err := s.readers.QueryRowContext(always, chapterBlocks, c.id, s.stream, c.after.first, c.after.id, c.last.first, c.last.id).Scan(&column)
+	if errors.Is(err, sql.ErrNoRows) { // it was deleted a moment ago
+		return s.blocks(from, to)
+	}
+	if err != nil {
+		return s.readError(err)
+	}
+	list, err := c.open(column)
+	if err != nil {
+		return err
+	}
+	found, n, err := candidates(list, s.query.Marks)
+	if err != nil {
+		return err
+	}
+	if 2*len(found) > n { // quicker together
+		return s.blocks(from, to)
+	}
+	return s.some(found, from, to)
+}
+
+// some visits the blocks of a list, which is in order, in a range.
+func (s *scan) some(list []point, from, to point) error {
+	for i := range list {
+		p := list[i]
+		if s.query.NewestFirst {
+			p = list[len(list)-1-i]
+		}
+		if p.compare(from) < 0 || p.compare(to) > 0 {
+			continue
+		}
+		if err := s.blocks(p, p); err != nil { // none, if it was trimmed
+			return err
+		}
+	}
+	return nil
+}
+
+// blocks visits all blocks of a range.
+func (s *scan) blocks(from, to point) error {
+	query := blocksOldest
+	if s.query.NewestFirst {
+		query = blocksNewest
+	}
+	for from.compare(to) <= 0 {
+		found, err := s.read(query, from, to)
+		if err != nil {
+			return err
 		}
 		for _, b := range found {
-			entries, err := b.unpack()
-			if err != nil {
-				return fmt.Errorf("read log %q: %w", stream, err)
-			}
-			if b.first != begin.first || b.id != begin.id {
-				skip = func(int) bool { return false }
-			}
-			for i := range entries {
-				n := i
-				if q.NewestFirst {
-					n = len(entries) - 1 - i
-				}
-				if skip(n) || !q.Matches(entries[n].At) {
-					continue
-				}
-				if !fn(entries[n]) {
-					return nil
-				}
-			}
-			// The next read begins behind this block.
-			at = place{first: b.first, id: b.id + 1}
-			if q.NewestFirst {
-				at.id = b.id - 1
+			if err := s.visit(b); err != nil {
+				return err
 			}
 		}
 		if len(found) < scanBlocks {
 			return nil
 		}
+		if last := found[len(found)-1].point(); s.query.NewestFirst {
+			to = last.before()
+		} else {
+			from = last.next()
+		}
 	}
+	return nil
 }
 
-// readBlocks reads the next blocks from at, and verifies them.
-func (d *disk) readBlocks(query, stream string, at place, q store.LogQuery) ([]*block, error) {
-	from, to := int64(math.MinInt64), int64(math.MaxInt64)
-	if !q.From.IsZero() {
-		from = engine.Nanos(q.From.Add(-blockSpan)) // a block that begins earlier may reach into the range
-	}
-	if !q.To.IsZero() {
-		to = engine.Nanos(q.To)
-	}
-	rows, err := d.readers.QueryContext(always, query, stream, at.first, at.id, from, to, scanBlocks)
+// visit hands out the entries of a block.
+func (s *scan) visit(b *block) error {
+	entries, err := b.unpack()
 	if err != nil {
-		if d.closed.Load() {
-			return nil, store.ErrClosed
+		return err
+	}
+	begins := s.query.After != "" && b.first == s.after.first && b.id == s.after.id
+	for i := range entries {
+		n := i
+		if s.query.NewestFirst {
+			n = len(entries) - 1 - i
 		}
-		return nil, translate(err)
+		if begins && (n == int(s.after.n) || n < int(s.after.n) != s.query.NewestFirst) {
+			continue // it was seen before
+		}
+		if !s.query.Matches(entries[n].At) {
+			continue
+		}
+		entries[n].Cursor = place{b.first, b.id, uint32(n)}.cursor()
+		if !s.fn(entries[n]) {
+			return errStop
+		}
+	}
+	return nil
+}
+
+// read reads the next blocks of a range, and verifies them.
+func (s *scan) read(query string, from, to point) ([]*block, error) {
+	rows, err := s.readers.QueryContext(always, query, s.stream, from.first, from.id, to.first, to.id, scanBlocks)
+	if err != nil {
+		return nil, s.readError(err)
 	}
 	defer rows.Close()
 	var found []*block
 	for rows.Next() {
-		b := &block{stream: stream}
+		b := &block{stream: s.stream}
 		var checksum int64
 		if err := rows.Scan(&b.id, &b.first, &b.last, &b.entries, &checksum); err != nil {
 			return nil, translate(err)
@@ -275,6 +477,13 @@ func (d *disk) readBlocks(query, stream string, at place, q store.LogQuery) ([]*
 		found = append(found, b)
 	}
 	return found, translate(rows.Err())
+}
+
+func (d *disk) readError(err error) error {
+	if d.closed.Load() {
+		return store.ErrClosed
+	}
+	return translate(err)
 }
 
 // TrimLog implements engine.Backend.
@@ -299,6 +508,12 @@ func (d *disk) TrimLog(stream string, before time.Time) (more bool, err error) {
 				return err
 			}
 			left -= n
+			if d.version < 3 {
+				continue
+			}
+			if _, err := d.conn.ExecContext(always, `DELETE FROM chapter WHERE id IN (SELECT id FROM chapter WHERE stream = ? AND last_first <= ? ORDER BY last_first LIMIT ?)`, stream, limit, trimBlocks); err != nil {
+				return err
+			}
 		}
 		more = left == 0
 		return nil

@@ -42,11 +42,6 @@ func TestBlocks(t *testing.T) {
 			if len(got) > 1 && len(plain[i].entries) > blockBytes+20*len(got) || len(b.entries) > len(plain[i].entries) {
 				t.Fatalf("a block of %d entries has %d bytes, %d compressed", len(got), len(plain[i].entries), len(b.entries))
 			}
-			for n, e := range got {
-				if p, err := parseCursor(e.Cursor); err != nil || p != (place{b.first, b.id, uint32(n)}) {
-					t.Fatalf("cursor of entry %d of block %d: %+v, %v", n, i, p, err)
-				}
-			}
 			unpacked = append(unpacked, got...)
 		}
 		for _, stream := range []string{"a", "b"} {
@@ -102,7 +97,7 @@ func TestFormat1(t *testing.T) {
 		}
 		return entries
 	}
-	alter(t, dir, `PRAGMA user_version = 1`)
+	alter(t, dir, `DROP TABLE chapter`, `PRAGMA user_version = 1`)
 	version := func() (n int) {
 		t.Helper()
 		db, err := sql.Open("sqlite", filepath.Join(dir, databaseFile))

@@ -56,7 +56,7 @@ func Open(dir string) (*Store, error) {
 
 // options are what tests change.
 type options struct {
-	checkpointPages int // 0: the constant
+	checkpointPages, chapterEntries int // 0: the constants
 	// fault, if there is one, is told the result of a step ("commit", "recover") and returns
 	// the one to go on with.
 	fault func(step string, err error) error
@@ -98,6 +98,7 @@ func open(dir string, opts options) (_ *Store, err error) {
 	if err := syncDir(dir); err != nil {
 		return nil, err
 	}
+	d.opens.reset()
 	state, err := d.connect()
 	if err != nil {
 		return nil, err

@@ -57,6 +57,7 @@ func Run(t *testing.T, e Engine) {
 		{"Context", testContext},
 		{"Close", testClose},
 		{"Model", testModel},
+		{"LogMarks", testLogMarks},
 		{"Durable", testDurable},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, e) })

@@ -71,12 +71,12 @@ func (t *tx) write() {
 	}
 }
 
-func (t *tx) Append(stream string, at time.Time, data []byte) {
+func (t *tx) Append(stream string, at time.Time, data []byte, marks ...store.Mark) {
 	if err := checkEntry(stream, data); err != nil {
 		t.fail(err)
 		return
 	}
-	t.entries = append(t.entries, store.LogEntry{Stream: stream, At: at, Data: data})
+	t.entries = append(t.entries, store.LogEntry{Stream: stream, At: at, Data: data, Marks: marks})
 }
 
 func checkEntry(stream string, data []byte) error {
