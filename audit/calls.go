@@ -88,40 +88,56 @@ func (t *Trail) KeyCalls(r store.Reader, q CallQuery) (CallPage, error) {
 	w := t.window(&about, after)
 	w.NewestFirst = false
 	page := CallPage{Calls: []KeyCall{}}
+	var broken error
+	if q.Token == "" {
+		err = r.ScanLog(stream(q.Account), w, func(le store.LogEntry) bool {
+			page.Oldest = le.At.UTC()
+			return false
+		})
+		if err != nil {
+			return CallPage{}, fmt.Errorf("read the trail of account %s: %w", q.Account, err)
+		}
+	}
 	scanned, size := 0, 0
 	last := after // behind it begins the next page
-	var broken error
-	err = r.ScanLog(stream(q.Account), w, func(le store.LogEntry) bool {
-		if page.Oldest.IsZero() && q.Token == "" {
-			page.Oldest = le.At.UTC()
+	// A session that is met is looked for from there on: the scan begins again with its mark.
+	for again := true; again && err == nil && broken == nil; {
+		again = false
+		w.After, w.Marks = last, make([]store.Mark, 0, len(q.Keys))
+		for id := range q.Keys {
+			w.Marks = append(w.Marks, markOf(markAccessKey, id))
 		}
-		full := scanned == lookupBudget || len(page.Calls) == maxCalls
-		var h header
-		if h, broken = parse(le.Data); broken != nil {
-			return false
-		}
-		if _, wanted := q.Keys[string(h.fields[fieldAccessKey])]; wanted && !full {
-			e := h.entry(le.At)
-			if size += len(e.Record); size > maxCallBytes && len(page.Calls) > 0 {
-				full = true
-			} else {
-				if minted := mintedKey(&e); minted != "" {
-					q.Keys[minted] = le.At
-				}
-				page.Calls = append(page.Calls, KeyCall{
-					Account: q.Account, AccessKeyID: e.AccessKeyID, ReadOnly: e.ReadOnly, Denied: h.flags&flagDenied != 0,
-					Resources: e.References, Record: json.RawMessage(e.Record),
-				})
+		err = r.ScanLog(stream(q.Account), w, func(le store.LogEntry) bool {
+			full := scanned == lookupBudget || len(page.Calls) == maxCalls
+			var h header
+			if h, broken = parse(le.Data); broken != nil {
+				return false
 			}
-		}
-		if full {
-			page.Next = t.sealToken(&about, packCalls(last, q.Keys, le.At.Add(-longestSession)))
-			return false
-		}
-		last = le.Cursor
-		scanned++
-		return true
-	})
+			if _, wanted := q.Keys[string(h.fields[fieldAccessKey])]; wanted && !full {
+				e := h.entry(le.At)
+				if size += len(e.Record); size > maxCallBytes && len(page.Calls) > 0 {
+					full = true
+				} else {
+					if minted := mintedKey(&e); minted != "" {
+						_, known := q.Keys[minted]
+						again = !known
+						q.Keys[minted] = le.At
+					}
+					page.Calls = append(page.Calls, KeyCall{
+						Account: q.Account, AccessKeyID: e.AccessKeyID, ReadOnly: e.ReadOnly, Denied: h.flags&flagDenied != 0,
+						Resources: e.References, Record: json.RawMessage(e.Record),
+					})
+				}
+			}
+			if full {
+				page.Next = t.sealToken(&about, packCalls(last, q.Keys, le.At.Add(-longestSession)))
+				return false
+			}
+			last = le.Cursor
+			scanned++
+			return !again
+		})
+	}
 	if err = errors.Join(err, broken); errors.Is(err, store.ErrCursor) {
 		return CallPage{}, ErrToken
 	} else if err != nil {
