@@ -1,16 +1,14 @@
 package console
 
 import (
-	"context"
 	"net/url"
 	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/lanyard-iam/lanyard/arn"
-	"github.com/lanyard-iam/lanyard/internal/paging"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 )
 
 type searchPage struct {
@@ -21,10 +19,13 @@ type searchPage struct {
 }
 
 // found is one thing whose name, ARN or id matches.
-type found struct{ Kind, Name, ARN, ID, Path string }
+type found struct{ Kind, Name, ARN, Path string }
 
 // maxFound is how many results one page shows. Who needs more, types more.
 const maxFound = 100
+
+// maxQuery is the longest query that FindEntities takes.
+const maxQuery = 2048
 
 // search finds what somebody types into the bar: an id leads to its page, anything else
 // is looked for in names, ARNs and unique ids.
@@ -36,26 +37,28 @@ func (c *Console) search(v *Visit) error {
 	if path := pathOf(page.Query); path != "" {
 		return v.Redirect(path)
 	}
-	for _, list := range searchLists {
-		found, err := list.list(v.Request.Context(), v.API().IAM)
-		if err != nil && problemOf(err).Code == "AccessDenied" {
-			page.Closed = append(page.Closed, list.noun)
+	if len(page.Query) > maxQuery { // no name or ARN is so long
+		return v.Render("search", Page{Title: "Search", Body: page})
+	}
+	for _, kind := range searched {
+		out, err := lanyard.Call[lanyard.FindEntitiesOutput](v.Request.Context(), v.API().Lanyard, &lanyard.FindEntitiesInput{Type: aws.String(kind.name), Query: &page.Query})
+		if err != nil && strings.HasPrefix(problemOf(err).Code, "AccessDenied") {
+			page.Closed = append(page.Closed, kind.noun)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		for _, f := range found {
-			if f.matches(page.Query) {
-				page.Found = append(page.Found, f)
-			}
+		for _, e := range out.Entities {
+			page.Found = append(page.Found, found{kind.name, *e.Name, *e.Arn, kind.path(&e)})
 		}
+		page.More = page.More || out.IsTruncated
 	}
 	if len(page.Found) == 1 && len(page.Closed) == 0 {
 		return v.Redirect(page.Found[0].Path)
 	}
-	if page.More = len(page.Found) > maxFound; page.More {
-		page.Found = page.Found[:maxFound]
+	if len(page.Found) > maxFound {
+		page.Found, page.More = page.Found[:maxFound], true
 	}
 	return v.Render("search", Page{Title: "Search", Body: page})
 }
@@ -84,63 +87,13 @@ func pathOf(query string) string {
 	return ""
 }
 
-// matches reports whether the name or the ARN contains the query, or the unique id is it.
-func (f found) matches(query string) bool {
-	query = strings.ToLower(query)
-	return strings.Contains(strings.ToLower(f.Name), query) || strings.Contains(strings.ToLower(f.ARN), query) || strings.EqualFold(f.ID, query)
-}
-
-// searchLists are where a search looks.
-var searchLists = []struct {
-	noun string
-	list func(context.Context, *iam.Client) ([]found, error)
+// searched is what a search looks for.
+var searched = []struct {
+	name, noun string
+	path       func(*lanyard.FoundEntity) string
 }{
-	{"users", func(ctx context.Context, client *iam.Client) (all []found, err error) {
-		for pages := paging.Of(client.ListUsers, &iam.ListUsersInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for _, u := range page.Users {
-				all = append(all, found{"User", *u.UserName, *u.Arn, *u.UserId, "/users/" + url.PathEscape(*u.UserName)})
-			}
-		}
-		return all, nil
-	}},
-	{"groups", func(ctx context.Context, client *iam.Client) (all []found, err error) {
-		for pages := paging.Of(client.ListGroups, &iam.ListGroupsInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for _, g := range page.Groups {
-				all = append(all, found{"Group", *g.GroupName, *g.Arn, *g.GroupId, "/groups/" + url.PathEscape(*g.GroupName)})
-			}
-		}
-		return all, nil
-	}},
-	{"roles", func(ctx context.Context, client *iam.Client) (all []found, err error) {
-		for pages := paging.Of(client.ListRoles, &iam.ListRolesInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for _, r := range page.Roles {
-				all = append(all, found{"Role", *r.RoleName, *r.Arn, *r.RoleId, "/roles/" + url.PathEscape(*r.RoleName)})
-			}
-		}
-		return all, nil
-	}},
-	{"policies", func(ctx context.Context, client *iam.Client) (all []found, err error) {
-		for pages := paging.Of(client.ListPolicies, &iam.ListPoliciesInput{MaxItems: aws.Int32(1000)}); pages.HasMorePages(); {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for _, p := range page.Policies {
-				all = append(all, found{"Policy", *p.PolicyName, *p.Arn, *p.PolicyId, managedPath(*p.Arn)})
-			}
-		}
-		return all, nil
-	}},
+	{"User", "users", func(e *lanyard.FoundEntity) string { return "/users/" + url.PathEscape(*e.Name) }},
+	{"Group", "groups", func(e *lanyard.FoundEntity) string { return "/groups/" + url.PathEscape(*e.Name) }},
+	{"Role", "roles", func(e *lanyard.FoundEntity) string { return "/roles/" + url.PathEscape(*e.Name) }},
+	{"Policy", "policies", func(e *lanyard.FoundEntity) string { return managedPath(*e.Arn) }},
 }

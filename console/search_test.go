@@ -28,11 +28,15 @@ func TestSearch(t *testing.T) {
 	if strings.Contains(textOf(a.doc), "AdministratorAccess") {
 		t.Error("a policy that does not match is shown")
 	}
+	find(strings.Repeat("é", 1500)).contains(t, "Nothing matches")
+	find("user/ci/deploy-").contains(t, "deploy-0", "deploy-2")
+	find("/CI/").contains(t, "deploy-0", "deploy-2")
 	find("<b>nobody").contains(t, "Nothing matches “<b>nobody”")
 	for query, want := range map[string]string{
 		"deploy-1":                                            "/users/deploy-1",
 		" AdministratorAccess ":                               "", // AdministratorAccess-Amplify is another
 		aws.ToString(group.Group.GroupId):                     "/groups/Deployers",
+		"111122223333:group":                                  "/groups/Deployers",
 		"7C1E0C52-0d3f-4b7b-93a5-8a51e43ce7d2":                "/why/7c1e0c52-0d3f-4b7b-93a5-8a51e43ce7d2",
 		"akiaiosfodnn7example":                                "/access-keys/AKIAIOSFODNN7EXAMPLE",
 		"arn:aws:iam::111122223333:role/x/Read":               "/roles/Read",

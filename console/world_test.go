@@ -123,7 +123,7 @@ func newLimitedWorld(t *testing.T, limits iamservice.Limits) *world {
 		}).Operations(),
 		cloudtrail.New(w.trail).Operations(),
 		lanyard.New(lanyard.Config{
-			Trail: w.trail, Sessions: w.sessions, CredentialReport: people.WriteCredentialReport, Keys: keys, DevicesPerPerson: 8,
+			Trail: w.trail, Sessions: w.sessions, CredentialReport: people.WriteCredentialReport, Keys: keys, DevicesPerPerson: 8, Managed: managed,
 			ConsoleURL: func() string { return "https://id.example.com" },
 		}).Operations(),
 		login.Operations(),

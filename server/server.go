@@ -275,7 +275,7 @@ func (s *Server) sets() []service.Set {
 		s.login.Operations(),
 		lanyard.New(lanyard.Config{
 			Sessions: s.sessions, ConsoleURL: s.consoleAddress, Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport,
-			Keys: s.securityKeys, DevicesPerPerson: s.limits().MFADevicesPerUser,
+			Keys: s.securityKeys, DevicesPerPerson: s.limits().MFADevicesPerUser, Managed: s.managed,
 		}).Operations(),
 	}
 }

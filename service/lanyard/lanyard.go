@@ -17,6 +17,7 @@ import (
 
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/awsmanaged"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/session"
 )
@@ -38,6 +39,8 @@ type Config struct {
 	// browsers offer none. DevicesPerPerson is the quota of MFA devices.
 	Keys             func() *authn.WebAuthn
 	DevicesPerPerson int
+	// Managed are AWS's policies, which FindEntities looks through.
+	Managed *awsmanaged.Catalogue
 	// CredentialReport writes a piece of the account's credential report: the heading and
 	// the users behind a cursor ("" is from root on), limit at most. It returns the cursor
 	// of the next piece, or "".
@@ -73,6 +76,9 @@ func (s *Service) Operations() service.Set {
 			service.Op("ListDenials", service.Read, s.ListDenials, account,
 				service.AsksFor[ListDenialsInput]("cloudtrail:LookupEvents"),
 				service.Before(syncTrail[ListDenialsInput](s))),
+			service.Op("FindEntities", service.Read, s.FindEntities, mayFindEntities,
+				service.AsksFor[FindEntitiesInput]("iam:ListUsers"),
+				service.AlsoNeeds[FindEntitiesInput]("iam:ListGroups", "iam:ListRoles", "iam:ListPolicies")),
 			service.Op("GetFreshCredentialReport", service.Read, s.GetFreshCredentialReport, account,
 				service.AsksFor[GetFreshCredentialReportInput]("iam:GetCredentialReport")),
 			service.Op("ListCredentials", service.Read, s.ListCredentials, mayListCredentials,

@@ -474,6 +474,7 @@ var samples = map[string]sample{
 		w.ok(w.own(w.admin, "PutSuppression", append(finding, "Reason", "soon", "Until", fmt.Sprintf("json:%d", w.now().Add(time.Hour).Unix()))...))
 		return finding
 	},
+	"lanyard:FindEntities":          func(*world, string) []string { return []string{"Type", "User", "Query", "a"} },
 	"lanyard:ListDenials":           nothing,
 	"lanyard:ListBrowserSessions":   nothing,
 	"lanyard:EndBrowserSession":     func(*world, string) []string { return []string{"Id", "0123456789abcdef"} },
