@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"strings"
 	"time"
 
@@ -44,6 +45,7 @@ type SignIns struct {
 	mfa       MFA
 	budgets   *budgets
 	strangers *strangers
+	verifying chan struct{} // a token for each signature that is being verified
 }
 
 // SignInConfig is what SignIns needs.
@@ -95,7 +97,7 @@ func NewSignIns(c SignInConfig) *SignIns {
 	if c.Keys == nil {
 		c.Keys = func() *WebAuthn { return nil }
 	}
-	return &SignIns{SignInConfig: c, mfa: MFA{Ring: c.Ring}, budgets: newBudgets(), strangers: newStrangers()}
+	return &SignIns{SignInConfig: c, mfa: MFA{Ring: c.Ring}, budgets: newBudgets(), strangers: newStrangers(), verifying: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
 // Visitor is a browser that wants in.

@@ -26,7 +26,10 @@ const (
 )
 
 // budgets are the budgets of failures by address. A visitor on the host itself has none:
-// that may be a proxy, behind which everybody is.
+// that may be a proxy, behind which everybody is, and whoever is behind it could shut all
+// others out. What they can cost is bounded otherwise: passwords by the turns of hashing
+// and the counts of names, passkeys by the turns of SignIns.judge, all together by the
+// count of the installation.
 type budgets struct {
 	mu        sync.Mutex
 	addresses *cache.Cache[netip.Prefix, *rate.Limiter]

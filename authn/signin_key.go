@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -72,8 +73,20 @@ func (s *SignIns) FinishKey(ctx context.Context, v Visitor, cookie string, respo
 	if keys == nil {
 		return refused(msgNoKeys), nil
 	}
+	var ceremony []byte
+	asserted, judged := s.judge(ctx, keys, response, func(r store.Reader) (string, string, error) {
+		h, p, ok, err := s.open(r, cookie, s.now(), identity.StepFactor)
+		if err != nil || !ok {
+			return "", "", err
+		}
+		ceremony = h.Ceremony
+		return p.ID(), string(ceremony), nil
+	})
 	return s.step(ctx, cookie, func(tx store.Tx, h *identity.SignIn, p *identity.Person, now time.Time) (Outcome, error) {
-		login, err := keys.FinishLogin(tx, p.ID(), string(h.Ceremony), response, now)
+		if !bytes.Equal(h.Ceremony, ceremony) {
+			return refused("Another sign-in with this key was begun meanwhile. Try again."), nil
+		}
+		login, err := finish(tx, keys, asserted, judged, now)
 		if err != nil {
 			return s.refusedFactor(tx, v, p, err, now)
 		}
@@ -148,9 +161,18 @@ func (s *SignIns) FinishPasskey(ctx context.Context, v Visitor, handle string, r
 		s.Observe(AttemptThrottled)
 		return waitUntil(until, now, "failed sign-ins from your network"), nil
 	}
+	asserted, judged := s.judge(ctx, keys, response, func(store.Reader) (string, string, error) { return "", handle, nil })
+	if judged != nil { // nothing is written for what is no passkey's answer
+		out, err := refusedCode(judged, now)
+		if err != nil {
+			return Outcome{}, fmt.Errorf("sign in with a passkey: %w", err)
+		}
+		s.observe(out)
+		return out, nil
+	}
 	var out Outcome
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		login, err := keys.FinishLogin(tx, "", handle, response, now)
+		login, err := keys.FinishLogin(tx, asserted, now)
 		if err != nil {
 			out, err = refusedCode(err, now)
 			return err
@@ -178,6 +200,35 @@ func (s *SignIns) FinishPasskey(ctx context.Context, v Visitor, handle string, r
 	}
 	s.observe(out)
 	return out, nil
+}
+
+// judge does what costs of an answer before any transaction: verifying a signature while
+// others wait to write would let strangers slow everybody down. of finds for whom the
+// ceremony was begun, and its handle. No more answers are looked at at once than there are
+// cores to spare: that also bounds addresses which have no budget, those of proxies.
+func (s *SignIns) judge(ctx context.Context, keys *WebAuthn, response []byte, of func(store.Reader) (personID, handle string, err error)) (a *Asserted, err error) {
+	select {
+	case s.verifying <- struct{}{}:
+		defer func() { <-s.verifying }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		personID, handle, err := of(r)
+		if err == nil {
+			a, err = keys.Judge(r, personID, handle, response, s.now())
+		}
+		return err
+	})
+	return a, err
+}
+
+// finish ends a sign-in with what judge found.
+func finish(tx store.Tx, keys *WebAuthn, a *Asserted, judged error, now time.Time) (*SecurityKeyLogin, error) {
+	if judged != nil {
+		return nil, judged
+	}
+	return keys.FinishLogin(tx, a, now)
 }
 
 // BeginStepUpKey starts to show a security key again; handle is for FinishStepUpKey, and
@@ -216,8 +267,9 @@ func (s *SignIns) FinishStepUpKey(ctx context.Context, v Visitor, b *session.Bro
 	if keys == nil {
 		return refused(msgNoKeys), nil
 	}
-	return s.stepUp(ctx, v, b, func(tx store.Tx, p *identity.Person, now time.Time) (identity.Factor, string, error) {
-		login, err := keys.FinishLogin(tx, p.ID(), handle, response, now)
+	asserted, judged := s.judge(ctx, keys, response, func(store.Reader) (string, string, error) { return b.PersonID, handle, nil })
+	return s.stepUp(ctx, v, b, func(tx store.Tx, _ *identity.Person, now time.Time) (identity.Factor, string, error) {
+		login, err := finish(tx, keys, asserted, judged, now)
 		if err != nil {
 			return "", "", err
 		}

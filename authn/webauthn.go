@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -102,70 +103,107 @@ func (w *WebAuthn) BeginDiscoverableLogin(now time.Time, rand io.Reader) (*Cerem
 	return w.begun(now)(w.Site.BeginDiscoverableLogin(now, rand))
 }
 
-// FinishLogin judges the browser's answer to a sign-in, and keeps with the device that it
-// was used. personID is the PersonID for whom the sign-in was begun, empty for a
-// discoverable one. Of a person who was found by their passkey it says that they are who they are; whether they
-// may sign in is left to the caller.
-//
-// Refusals are *MFAError and wrap a webauthnx.Refusal. Those that an honest browser and
-// key do not give count as failures of the person for whom the sign-in was begun. But
-// signatures cannot be guessed: so an answer is looked at even while the person has to
-// wait before another code, and failures without a name count for nobody. Nobody can
-// shut a person with a security key out.
-func (w *WebAuthn) FinishLogin(tx store.Tx, personID, handle string, response []byte, now time.Time) (*SecurityKeyLogin, error) {
-	c, err := w.open(tx, handle)
+// Asserted is the answer to a sign-in, as Judge found it.
+type Asserted struct {
+	ceremony *opened
+	personID string
+	device   *identity.MFADevice // nil if nobody has the credential
+	login    *webauthnx.Login    // nil if it is refused
+	refusal  webauthnx.Refusal   // or else why
+}
+
+// Judge judges the browser's answer to a sign-in against a snapshot: it does the work, such
+// as verifying the signature, and changes nothing. personID is the PersonID for whom the
+// sign-in was begun, empty for a discoverable one. FinishLogin says what came of it.
+func (w *WebAuthn) Judge(r store.Reader, personID, handle string, response []byte, now time.Time) (*Asserted, error) {
+	c, err := w.open(r, handle)
 	if err != nil {
 		return nil, refusedKey(err, false)
 	}
-	var device *identity.MFADevice
-	login, err := w.Site.FinishLogin(c.state, []byte(personID), response, now, func(id []byte) (*webauthnx.Owned, error) {
+	a := &Asserted{ceremony: c, personID: personID}
+	a.login, err = w.Site.FinishLogin(c.state, []byte(personID), response, now, func(id []byte) (*webauthnx.Owned, error) {
 		var err error
-		device, err = identity.SecurityKeyByCredential(tx, id)
+		a.device, err = identity.SecurityKeyByCredential(r, id)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("find a security key by its credential: %w", err)
 		}
-		return &webauthnx.Owned{PersonID: []byte(device.Owner), Credential: device.WebAuthn}, nil
+		return &webauthnx.Owned{PersonID: []byte(a.device.Owner), Credential: a.device.WebAuthn}, nil
 	})
 	if refusal, refused := errors.AsType[webauthnx.Refusal](err); refused {
-		return nil, w.failed(tx, c, personID, device, refusal, now)
+		if !a.kept(refusal) {
+			return nil, refusedKey(refusal, false)
+		}
+		a.refusal, err = refusal, nil
 	}
-	if err != nil {
-		return nil, err
+	return a, err
+}
+
+// kept tells whether a refusal leaves something behind.
+func (a *Asserted) kept(refusal webauthnx.Refusal) bool {
+	return a.personID != "" && !honest(refusal) || refusal == webauthnx.Cloned
+}
+
+// FinishLogin ends a sign-in with an answer that was judged, and keeps with the device that
+// it was used. It looks again at what may have changed since: the ceremony is not used up,
+// the key is still the person's, its counter went on. Of a person who was found by their
+// passkey it says that they are who they are; whether they may sign in is left to the caller.
+//
+// Refusals are *MFAError and wrap a webauthnx.Refusal. Those that an honest browser and
+// key do not give count as failures of the person for whom the sign-in was begun. But
+// signatures cannot be guessed: so an answer is looked at even while the person has to
+// wait before another code, and failures without a name count for nobody. Nobody can
+// shut a person with a security key out.
+func (w *WebAuthn) FinishLogin(tx store.Tx, a *Asserted, now time.Time) (*SecurityKeyLogin, error) {
+	if a.ceremony.used(tx) {
+		return nil, refusedKey(webauthnx.WrongChallenge, false)
 	}
-	if err := c.use(tx, now); err != nil {
+	if a.login == nil {
+		return nil, w.failed(tx, a, a.device, a.refusal, now)
+	}
+	device, err := identity.SecurityKeyByCredential(tx, a.login.Credential.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, w.failed(tx, a, nil, webauthnx.UnknownCredential, now)
+	case err != nil:
+		return nil, fmt.Errorf("find a security key by its credential: %w", err)
+	case device.Owner != a.device.Owner || !bytes.Equal(device.WebAuthn.PublicKey, a.login.Credential.PublicKey):
+		return nil, w.failed(tx, a, nil, webauthnx.UnknownCredential, now)
+	case webauthnx.Regressed(device.WebAuthn.Counter, a.login.Credential.Counter):
+		return nil, w.failed(tx, a, device, webauthnx.Cloned, now)
+	}
+	if err := a.ceremony.use(tx, now); err != nil {
 		return nil, err
 	}
 	ForgetFailures(tx, PurposeMFA, device.Owner)
 	device, err = editKey(tx, device, func(d *identity.MFADevice) {
-		d.WebAuthn, d.LastUsed = &login.Credential, now.UTC().Truncate(time.Second)
+		d.WebAuthn, d.LastUsed = &a.login.Credential, now.UTC().Truncate(time.Second)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &SecurityKeyLogin{PersonID: device.Owner, Device: device, UserVerified: login.UserVerified}, nil
+	return &SecurityKeyLogin{PersonID: device.Owner, Device: device, UserVerified: a.login.UserVerified}, nil
 }
 
 // failed keeps what is to be kept of a refused answer.
-func (w *WebAuthn) failed(tx store.Tx, c *opened, personID string, device *identity.MFADevice, refusal webauthnx.Refusal, now time.Time) error {
-	keep := false
-	if personID != "" && !honest(refusal) {
-		if err := CountFailure(tx, PurposeMFA, personID, now); err != nil {
+func (w *WebAuthn) failed(tx store.Tx, a *Asserted, device *identity.MFADevice, refusal webauthnx.Refusal, now time.Time) error {
+	keep := a.kept(refusal)
+	if a.personID != "" && !honest(refusal) {
+		if err := CountFailure(tx, PurposeMFA, a.personID, now); err != nil {
 			return err
 		}
-		keep = true
 	}
-	if refusal == webauthnx.Cloned { // so the device is known, and its key has signed
+	// The device is known then, and its key has signed; it may have been removed meanwhile.
+	if refusal == webauthnx.Cloned && identity.MFADevices.Has(tx, string(device.Account), device.Key()) {
 		_, err := editKey(tx, device, func(d *identity.MFADevice) { d.Cloned = now.UTC().Truncate(time.Second) })
 		if err != nil {
 			return err
 		}
-		keep = true
 	}
 	if keep {
-		if err := c.use(tx, now); err != nil {
+		if err := a.ceremony.use(tx, now); err != nil {
 			return err
 		}
 	}
@@ -266,11 +304,13 @@ func (w *WebAuthn) open(r store.Reader, handle string) (*opened, error) {
 		return nil, webauthnx.WrongChallenge // a stranger's, or sealed with a key that is retired
 	}
 	c := &opened{state: plain[endBytes:], end: int64(binary.BigEndian.Uint64(plain))}
-	if identity.UsedCeremonies.Has(r, c.key()...) {
+	if c.used(r) {
 		return nil, webauthnx.WrongChallenge
 	}
 	return c, nil
 }
+
+func (c *opened) used(r store.Reader) bool { return identity.UsedCeremonies.Has(r, c.key()...) }
 
 // key is that of the ceremony's mark.
 func (c *opened) key() []string {

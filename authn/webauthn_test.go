@@ -114,7 +114,10 @@ func (s *keyScene) beginLogin(person string) (c *authn.Ceremony) {
 func (s *keyScene) finishLogin(person string, c *authn.Ceremony, answer []byte) (login *authn.SecurityKeyLogin, refusal error) {
 	s.t.Helper()
 	err := s.store.Update(s.t.Context(), func(tx store.Tx) error {
-		login, refusal = s.keys.FinishLogin(tx, person, c.Handle, answer, s.now)
+		var asserted *authn.Asserted
+		if asserted, refusal = s.keys.Judge(tx, person, c.Handle, answer, s.now); refusal == nil {
+			login, refusal = s.keys.FinishLogin(tx, asserted, s.now)
+		}
 		if mfa, ok := errors.AsType[*authn.MFAError](refusal); ok && mfa.Counted {
 			return nil
 		}
@@ -280,7 +283,10 @@ func TestT269_ParallelReplays(t *testing.T) {
 	for range 50 {
 		wg.Go(func() {
 			err := s.store.Update(t.Context(), func(tx store.Tx) error {
-				_, err := s.keys.FinishLogin(tx, "", c.Handle, answer, s.now)
+				asserted, err := s.keys.Judge(tx, "", c.Handle, answer, s.now)
+				if err == nil {
+					_, err = s.keys.FinishLogin(tx, asserted, s.now)
+				}
 				return err
 			})
 			if err == nil {
@@ -474,4 +480,50 @@ func TestCodesTellLastUse(t *testing.T) {
 	if !d.LastUsed.Equal(s.now) {
 		t.Errorf("last used %v", d.LastUsed)
 	}
+}
+
+// An answer is judged before the transaction: what changed in between counts.
+func TestT274_WhatChangedSinceAnAnswerWasJudged(t *testing.T) {
+	s := newKeyScene(t)
+	k := softkey.New(softkey.ES256)
+	d := s.register(alice.ID, k, true)
+	judge := func(counter uint32) *authn.Asserted {
+		t.Helper()
+		c := s.beginLogin(alice.ID)
+		answer := k.Get(c.Options, site, func(d *softkey.Draft) { d.Counter = counter })
+		var asserted *authn.Asserted
+		s.view(func(r store.Reader) (err error) {
+			asserted, err = s.keys.Judge(r, alice.ID, c.Handle, answer, s.now)
+			return err
+		})
+		return asserted
+	}
+	finish := func(a *authn.Asserted) (refusal error) {
+		t.Helper()
+		s.must(s.store.Update(t.Context(), func(tx store.Tx) error {
+			_, refusal = s.keys.FinishLogin(tx, a, s.now)
+			return nil
+		}))
+		return refusal
+	}
+	// Two that were judged against the same counter, of a key and its copy.
+	one, copied := judge(7), judge(7)
+	if err := finish(one); err != nil {
+		t.Fatal(err)
+	}
+	s.refused("the copy", finish(copied), webauthnx.Cloned, true)
+	if s.device(d).Cloned.IsZero() {
+		t.Error("the copy is not noted")
+	}
+	// T269: one ceremony, judged once and finished twice.
+	one = judge(9)
+	if err := finish(one); err != nil {
+		t.Fatal(err)
+	}
+	s.refused("again", finish(one), webauthnx.WrongChallenge, false)
+	// T275: a key that was removed meanwhile, signing rightly or with a counter that went back.
+	gone, back := judge(11), judge(3)
+	s.must(s.store.Update(t.Context(), func(tx store.Tx) error { identity.DeleteSecurityKey(tx, s.device(d)); return nil }))
+	s.refused("a removed key", finish(gone), webauthnx.UnknownCredential, true)
+	s.refused("a removed key", finish(back), webauthnx.Cloned, true)
 }

@@ -117,10 +117,14 @@ func (rp *RelyingParty) FinishLogin(state, personID, response []byte, now time.T
 	if data.Flags.HasBackupEligible() != kept.BackupEligible {
 		return nil, BackupChanged
 	}
-	if data.Counter <= kept.Counter && (data.Counter != 0 || kept.Counter != 0) {
+	if Regressed(kept.Counter, data.Counter) {
 		return nil, Cloned
 	}
 	kept.Counter = data.Counter
 	kept.BackedUp = data.Flags.HasBackupState()
 	return &Login{PersonID: owned.PersonID, Credential: kept, UserVerified: data.Flags.HasUserVerified()}, nil
 }
+
+// Regressed tells whether a signature counter did not go on from the one that is kept, as
+// that of a copy would not. Keys that do not count say zero always.
+func Regressed(kept, now uint32) bool { return now <= kept && (now != 0 || kept != 0) }
