@@ -2,15 +2,12 @@ package console
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/iam/types"
-	"github.com/lanyard-iam/lanyard/internal/paging"
 )
 
 // groupRoutes are the pages of user groups.
@@ -225,7 +222,7 @@ func (c *Console) deleteGroup(v *Visit) error {
 	if v.Form("typed") != name {
 		return c.groupForm(v, &Problem{Status: http.StatusUnprocessableEntity, Title: "The group was not deleted", Why: "The name that was typed is not " + name + ".", Do: []Step{{Text: "Type the name to confirm."}}})
 	}
-	if err := emptyGroup(ctx, api, &name); err != nil {
+	if err := emptyGroup(ctx, api.IAM, &name); err != nil {
 		return c.groupForm(v, err)
 	}
 	if _, err := api.IAM.DeleteGroup(ctx, &iam.DeleteGroupInput{GroupName: &name}); err != nil {
@@ -233,42 +230,4 @@ func (c *Console) deleteGroup(v *Visit) error {
 	}
 	v.Flash(Good, "Group "+name+" was deleted.")
 	return v.Redirect("/groups")
-}
-
-func emptyGroup(ctx context.Context, api *API, name *string) error {
-	attached, err := api.IAM.ListAttachedGroupPolicies(ctx, &iam.ListAttachedGroupPoliciesInput{GroupName: name, MaxItems: aws.Int32(1000)})
-	if err != nil {
-		return err
-	}
-	for _, p := range attached.AttachedPolicies {
-		if _, err := api.IAM.DetachGroupPolicy(ctx, &iam.DetachGroupPolicyInput{GroupName: name, PolicyArn: p.PolicyArn}); err != nil {
-			return err
-		}
-	}
-	inline, err := api.IAM.ListGroupPolicies(ctx, &iam.ListGroupPoliciesInput{GroupName: name, MaxItems: aws.Int32(1000)})
-	if err != nil {
-		return err
-	}
-	for _, p := range inline.PolicyNames {
-		if _, err := api.IAM.DeleteGroupPolicy(ctx, &iam.DeleteGroupPolicyInput{GroupName: name, PolicyName: aws.String(p)}); err != nil {
-			return err
-		}
-	}
-	pages := paging.Of(api.IAM.GetGroup, &iam.GetGroupInput{GroupName: name, MaxItems: aws.Int32(1000)})
-	var members []types.User
-	for pages.HasMorePages() {
-		out, err := pages.NextPage(ctx)
-		if err != nil {
-			return err
-		}
-		if members = append(members, out.Users...); len(members) > 5000 {
-			return errors.New("the group has more members than one request removes")
-		}
-	}
-	for _, u := range members {
-		if _, err := api.IAM.RemoveUserFromGroup(ctx, &iam.RemoveUserFromGroupInput{GroupName: name, UserName: u.UserName}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

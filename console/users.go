@@ -871,7 +871,7 @@ func (c *Console) deleteUser(v *Visit) error {
 	if v.Form("typed") != name {
 		return c.userForm(v, &Problem{Status: http.StatusUnprocessableEntity, Title: "The user was not deleted", Why: "The name that was typed is not " + name + ".", Do: []Step{{Text: "Type the name to confirm."}}})
 	}
-	if err := emptyUser(v.Request.Context(), v.API(), name); err != nil {
+	if err := emptyUser(v.Request.Context(), v.API().IAM, &name); err != nil {
 		return c.userForm(v, err)
 	}
 	if _, err := v.API().IAM.DeleteUser(v.Request.Context(), &iam.DeleteUserInput{UserName: &name}); err != nil {
@@ -879,95 +879,4 @@ func (c *Console) deleteUser(v *Visit) error {
 	}
 	v.Flash(Good, "User "+name+" was deleted.")
 	return v.Redirect("/users")
-}
-
-// emptyUser removes what a user has.
-func emptyUser(ctx context.Context, api *API, name string) error {
-	n := &name
-	var none *types.NoSuchEntityException
-	if _, err := api.IAM.DeleteLoginProfile(ctx, &iam.DeleteLoginProfileInput{UserName: n}); err != nil && !errors.As(err, &none) {
-		return err
-	}
-	keys, err := api.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: n})
-	if err != nil {
-		return err
-	}
-	for _, k := range keys.AccessKeyMetadata {
-		if _, err := api.IAM.DeleteAccessKey(ctx, &iam.DeleteAccessKeyInput{UserName: n, AccessKeyId: k.AccessKeyId}); err != nil {
-			return err
-		}
-	}
-	devices, err := api.IAM.ListMFADevices(ctx, &iam.ListMFADevicesInput{UserName: n})
-	if err != nil {
-		return err
-	}
-	for _, d := range devices.MFADevices {
-		if _, err := api.IAM.DeactivateMFADevice(ctx, &iam.DeactivateMFADeviceInput{UserName: n, SerialNumber: d.SerialNumber}); err != nil {
-			return err
-		}
-		if strings.Contains(aws.ToString(d.SerialNumber), ":mfa/") {
-			if _, err := api.IAM.DeleteVirtualMFADevice(ctx, &iam.DeleteVirtualMFADeviceInput{SerialNumber: d.SerialNumber}); err != nil {
-				return err
-			}
-		}
-	}
-	certificates, err := api.IAM.ListSigningCertificates(ctx, &iam.ListSigningCertificatesInput{UserName: n})
-	if err != nil {
-		return err
-	}
-	for _, x := range certificates.Certificates {
-		if _, err := api.IAM.DeleteSigningCertificate(ctx, &iam.DeleteSigningCertificateInput{UserName: n, CertificateId: x.CertificateId}); err != nil {
-			return err
-		}
-	}
-	sshKeys, err := api.IAM.ListSSHPublicKeys(ctx, &iam.ListSSHPublicKeysInput{UserName: n})
-	if err != nil {
-		return err
-	}
-	for _, k := range sshKeys.SSHPublicKeys {
-		if _, err := api.IAM.DeleteSSHPublicKey(ctx, &iam.DeleteSSHPublicKeyInput{UserName: n, SSHPublicKeyId: k.SSHPublicKeyId}); err != nil {
-			return err
-		}
-	}
-	services, err := api.IAM.ListServiceSpecificCredentials(ctx, &iam.ListServiceSpecificCredentialsInput{UserName: n})
-	if err != nil {
-		return err
-	}
-	for _, s := range services.ServiceSpecificCredentials {
-		if _, err := api.IAM.DeleteServiceSpecificCredential(ctx, &iam.DeleteServiceSpecificCredentialInput{UserName: n, ServiceSpecificCredentialId: s.ServiceSpecificCredentialId}); err != nil {
-			return err
-		}
-	}
-	return emptyUserPolicies(ctx, api, n)
-}
-
-func emptyUserPolicies(ctx context.Context, api *API, n *string) error {
-	attached, err := api.IAM.ListAttachedUserPolicies(ctx, &iam.ListAttachedUserPoliciesInput{UserName: n, MaxItems: aws.Int32(1000)})
-	if err != nil {
-		return err
-	}
-	for _, p := range attached.AttachedPolicies {
-		if _, err := api.IAM.DetachUserPolicy(ctx, &iam.DetachUserPolicyInput{UserName: n, PolicyArn: p.PolicyArn}); err != nil {
-			return err
-		}
-	}
-	inline, err := api.IAM.ListUserPolicies(ctx, &iam.ListUserPoliciesInput{UserName: n, MaxItems: aws.Int32(1000)})
-	if err != nil {
-		return err
-	}
-	for _, p := range inline.PolicyNames {
-		if _, err := api.IAM.DeleteUserPolicy(ctx, &iam.DeleteUserPolicyInput{UserName: n, PolicyName: aws.String(p)}); err != nil {
-			return err
-		}
-	}
-	groups, err := api.IAM.ListGroupsForUser(ctx, &iam.ListGroupsForUserInput{UserName: n, MaxItems: aws.Int32(1000)})
-	if err != nil {
-		return err
-	}
-	for _, g := range groups.Groups {
-		if _, err := api.IAM.RemoveUserFromGroup(ctx, &iam.RemoveUserFromGroupInput{UserName: n, GroupName: g.GroupName}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
