@@ -23,6 +23,7 @@ import (
 func (c *Console) accessPlanRoutes() []Route {
 	return []Route{
 		{Pattern: "GET /access-plan", Handle: c.showPlan},
+		{Pattern: "GET /access-plan/sections/{id}", Handle: c.showPlanSection},
 		{Pattern: "POST /access-plan", Handle: c.savePlan},
 		{Pattern: "POST /access-plan/delete", Handle: c.deletePlan},
 		{Pattern: "GET /access-plan/export", Handle: c.exportPlan},
@@ -33,7 +34,7 @@ func (c *Console) accessPlanRoutes() []Route {
 const (
 	planPrefix = "plan/"
 	maxNote    = 2000 // characters
-	planRows   = 50   // of a section
+	planRows   = 25   // of a section; the rest is on a page of its own
 )
 
 // planName is the name of a draft.

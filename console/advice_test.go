@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -168,4 +169,37 @@ func TestStatesAreSmall(t *testing.T) {
 	if strings.Contains(*out.State.Value, `\"\"`) {
 		t.Error("what was refused is kept")
 	}
+}
+
+// A section with many rows has a page of its own, which is filtered and goes on.
+func TestPlanSection(t *testing.T) {
+	w := newWorld(t)
+	w.signInRoot()
+	for i := range 130 {
+		name := fmt.Sprintf("person-%03d", i)
+		_, err := w.api().IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: &name})
+		w.must(err)
+	}
+	w.signIn("auditor", mayReview)
+	a := w.settled("/access-plan")
+	a.contains(t, "Show all: People", "person-010")
+	a.lacks(t, "person-110")
+	a = w.settled("/access-plan/sections/people")
+	a.contains(t, "person-010", "Rows 1–100 of 13", "Next page")
+	a.lacks(t, "person-125")
+	a = w.settled("/access-plan/sections/people?page=2")
+	a.contains(t, "person-125", "First page")
+	a.lacks(t, "person-010", "Next page")
+	w.settled("/access-plan/sections/people?page=99").contains(t, "person-125")
+	a = w.settled("/access-plan/sections/people?filter=SON-12")
+	a.contains(t, "person-121", "10 rows")
+	a.lacks(t, "person-010")
+	a = w.settled("/access-plan/sections/people?filter=%3Cb%3E")
+	a.contains(t, "No row has “<b>” in it") // as text: checkHTML would find an element
+	w.settled("/access-plan/sections/federation").contains(t, "There are no identity providers.")
+	if a := w.get("/access-plan/sections/other"); a.StatusCode != http.StatusNotFound {
+		t.Errorf("a section that is not there: %d", a.StatusCode)
+	}
+	w.signIn("intern")
+	w.get("/access-plan/sections/people").contains(t, "iam:GetAccountAuthorizationDetails")
 }
