@@ -125,7 +125,7 @@ func shape(path string) string {
 		return "/"
 	case len(parts) > 1 && parts[0] == "access-keys" && parts[1] == "new":
 		return path
-	case parts[0] == "checklists" || len(parts) < 2 || slices.Contains([]string{"new", "export", "download", "report", "report.json", "report.md", "suppress"}, parts[1]):
+	case parts[0] == "checklists" || parts[0] == "access-plan" || len(parts) < 2 || slices.Contains([]string{"new", "export", "download", "report", "report.json", "report.md", "suppress"}, parts[1]):
 		return path
 	case parts[0] == "policies" || parts[0] == "identity-providers":
 		return "/" + parts[0] + "/…"
@@ -152,7 +152,7 @@ func (a *people) pages() []string {
 		"/exposed-key", "/exposed-key?id=" + a.key, "/exposed-key/report?id=" + a.key,
 		"/identity-providers", "/identity-providers/new", "/identity-providers/arn:aws:iam::" + account + ":oidc-provider/ci.example.com", "/why", "/why/" + a.denied, "/simulator",
 		"/events", "/events?name=CreateUser", a.event, "/credential-report",
-		"/findings", "/credential-advisor", "/access-plan", "/checklists/secure-account", "/checklists/first-credentials",
+		"/findings", "/credential-advisor", "/access-plan", "/access-plan/sections/workloads", "/access-plan/sections/workloads?filter=user-0777", "/checklists/secure-account", "/checklists/first-credentials",
 		"/checklists/rotate-key", "/checklists/key-leaked", "/settings", "/health", "/search?q=user-0777",
 	}
 }
