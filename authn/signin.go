@@ -45,6 +45,7 @@ type SignIns struct {
 	mfa       MFA
 	budgets   *budgets
 	strangers *strangers
+	slow      *slow
 	verifying chan struct{} // a token for each signature that is being verified
 }
 
@@ -84,10 +85,11 @@ const (
 	AttemptFailed    Attempted = "failure"
 	AttemptThrottled Attempted = "throttled" // not looked at
 	AttemptBusy      Attempted = "busy"      // not looked at
+	AttemptSlowed    Attempted = "slowed"    // not looked at: there is an alarm
 )
 
 // Attempteds are all of them.
-var Attempteds = []Attempted{AttemptSucceeded, AttemptContinued, AttemptFailed, AttemptThrottled, AttemptBusy}
+var Attempteds = []Attempted{AttemptSucceeded, AttemptContinued, AttemptFailed, AttemptThrottled, AttemptBusy, AttemptSlowed}
 
 // NewSignIns makes the one that all browsers use.
 func NewSignIns(c SignInConfig) *SignIns {
@@ -97,7 +99,7 @@ func NewSignIns(c SignInConfig) *SignIns {
 	if c.Keys == nil {
 		c.Keys = func() *WebAuthn { return nil }
 	}
-	return &SignIns{SignInConfig: c, mfa: MFA{Ring: c.Ring}, budgets: newBudgets(), strangers: newStrangers(), verifying: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	return &SignIns{SignInConfig: c, mfa: MFA{Ring: c.Ring}, budgets: newBudgets(), strangers: newStrangers(), slow: newSlow(), verifying: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
 // Visitor is a browser that wants in.
@@ -579,6 +581,7 @@ func (s *SignIns) EnrolLater(ctx context.Context, v Visitor, cookie string) (Out
 func (s *SignIns) Reset() {
 	s.budgets.reset()
 	s.strangers.reset()
+	s.slow.reset()
 }
 
 // Sweep removes what was under way and has ended, and browser sessions and known devices

@@ -159,6 +159,7 @@ func person(id string) func(store.Reader) (*identity.Person, arn.AccountID, erro
 type attempt struct {
 	name     name   // that was typed; empty if the person is known
 	link     string // digest of the sign-in by a recovery link in which it is made, or empty
+	inside   bool   // by who is signed in
 	find     func(store.Reader) (*identity.Person, arn.AccountID, error)
 	password string
 
@@ -178,8 +179,11 @@ func (s *SignIns) byPassword(ctx context.Context, v Visitor, a attempt, then fun
 	now := s.now()
 	// Who has to wait is told without taking a turn.
 	var waits Outcome
+	slowed := false
 	err := s.Store.View(ctx, func(r store.Reader) (err error) {
-		waits, err = s.mayTry(r, v, &a, now)
+		if waits, err = s.mayTry(r, v, &a, now); err == nil {
+			slowed, err = s.slowed(r, v, &a, now)
+		}
 		return err
 	})
 	if err != nil {
@@ -188,6 +192,12 @@ func (s *SignIns) byPassword(ctx context.Context, v Visitor, a attempt, then fun
 	if waits.Result == Wait {
 		s.Observe(AttemptThrottled)
 		return waits, nil
+	}
+	if slowed {
+		if until := s.slow.take(now); !until.IsZero() {
+			s.Observe(AttemptSlowed)
+			return Outcome{Result: Wait, Until: until, Message: "Try again in " + about(until.Sub(now)) + ": " + msgSlow + "."}, nil
+		}
 	}
 	giveBack := func() {}
 	if a.device == "" {
@@ -221,7 +231,9 @@ func (s *SignIns) byPassword(ctx context.Context, v Visitor, a attempt, then fun
 			out = refused(msgWrong) // changed while we looked
 			return nil
 		}
-		s.forgive(tx, &a)
+		if err := s.forgive(tx, &a, now); err != nil {
+			return err
+		}
 		if rehashed != "" {
 			if err := restamp(tx, p, func(c identity.Credentials) { (*c.Login).Hash = rehashed }); err != nil {
 				return err
@@ -291,10 +303,17 @@ func (a *attempt) countedFor() (Purpose, string) {
 }
 
 // forgive forgets the failures, after a right password.
-func (s *SignIns) forgive(tx store.Tx, a *attempt) {
+func (s *SignIns) forgive(tx store.Tx, a *attempt, now time.Time) error {
 	purpose, who := a.countedFor()
 	ForgetFailures(tx, purpose, who)
+	if !a.apart() {
+		return nil
+	}
+	return forgiveSpray(tx, now)
 }
+
+// apart tells whether nothing is known of where an attempt comes from.
+func (a *attempt) apart() bool { return a.device == "" && !a.inside }
 
 // compare counts an attempt and then looks at the password. rehashed is a hash of it at
 // today's cost, if the stored one is of another.
@@ -308,9 +327,15 @@ func (s *SignIns) compare(ctx context.Context, v Visitor, a *attempt, now time.T
 		return false, "", Outcome{}, err
 	}
 	defer turn.Done()
+	begun := false
 	err = s.Store.Update(ctx, func(tx store.Tx) (err error) {
 		if waits, err = s.mayTry(tx, v, a, now); err != nil || waits.Result == Wait {
 			return err
+		}
+		if begun = false; a.apart() {
+			if begun, err = s.countSpray(tx, now); err != nil {
+				return err
+			}
 		}
 		if a.person != nil {
 			purpose, who := a.countedFor()
@@ -322,6 +347,9 @@ func (s *SignIns) compare(ctx context.Context, v Visitor, a *attempt, now time.T
 	if err != nil || waits.Result == Wait {
 		s.Observe(AttemptThrottled)
 		return false, "", waits, err
+	}
+	if begun {
+		s.warnOfSpray()
 	}
 	if a.person == nil {
 		// Counted outside of the transaction, which may run again.

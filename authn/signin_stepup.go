@@ -71,7 +71,7 @@ func (s *SignIns) StepUpByCode(ctx context.Context, v Visitor, b *session.Browse
 // StepUpByPassword shows the password, of somebody who has no MFA device. It makes the
 // browser session no safer towards policies.
 func (s *SignIns) StepUpByPassword(ctx context.Context, v Visitor, b *session.Browser, text string) (Outcome, error) {
-	return s.byPassword(ctx, v, attempt{find: person(b.PersonID), password: text},
+	return s.byPassword(ctx, v, attempt{find: person(b.PersonID), password: text, inside: true},
 		func(tx store.Tx, p *identity.Person, now time.Time) (Outcome, error) {
 			if len(p.Devices()) > 0 {
 				return refused("Show your MFA device instead."), nil

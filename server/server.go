@@ -660,7 +660,13 @@ func (s *Server) health(ctx context.Context) []console.Check {
 		}
 		all = append(all, row)
 	}
-	return append(all, console.Check{Name: "uptime", OK: true, Text: time.Since(s.began).Round(time.Second).String()})
+	signIn := console.Check{Name: "sign-in", OK: true, Text: "ready"}
+	if until, err := s.signIns.Alarm(ctx); err != nil {
+		signIn.OK, signIn.Text = false, "not ready: the server's log says why"
+	} else if !until.IsZero() {
+		signIn.OK, signIn.Text = false, "very many sign-ins fail, as of somebody who tries passwords with many names: those from new places are slowed until "+until.Format("15:04 UTC")
+	}
+	return append(all, signIn, console.Check{Name: "uptime", OK: true, Text: time.Since(s.began).Round(time.Second).String()})
 }
 
 // serveReady says whether requests can be answered: 503 names what is wrong.
