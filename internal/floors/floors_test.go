@@ -18,6 +18,7 @@ var floors = [][]string{
 	{"arn", "internal/cache", "internal/strict", "internal/password", "internal/paging", "internal/certificate", "internal/sshkey", "keyring"},
 	{"internal/samlx", "internal/webauthnx", "internal/webauthnx/softkey", "policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
 	{"constraint/gen", "awsmanaged/gen", "awsmanaged/pack"},
+	{"internal/ownclient"},
 	{"advisor"},
 	{"store"},
 	{"store/internal/..."},
