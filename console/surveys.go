@@ -106,6 +106,7 @@ type surveyed struct {
 	// done is closed when the one under way ends; nil: none is. reading is closed when it
 	// is known that something changed, and the account is read.
 	done, reading chan struct{}
+	started       time.Time // when that began, by the clock of the host
 }
 
 // look is what a survey saw. It is read only.
@@ -308,12 +309,12 @@ func (s *surveys) drop(e *list.Element) {
 
 // start looks in the background whether something changed, and if so again, unless too much
 // is under way. It returns what is closed at the end of that, or nil. Where it is known to
-// take longer than a page waits, reading is closed as soon as the account is read; else nil.
+// take much longer than a page waits, or does already, reading is closed as soon as the account is read; else nil.
 func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := func() (done, reading chan struct{}) {
-		if kept.slow && kept.look != nil {
+		if kept.slow && kept.look != nil || time.Since(kept.started) > surveySlow {
 			return kept.done, kept.reading
 		}
 		return kept.done, nil
@@ -329,7 +330,7 @@ func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{})
 	default:
 		return nil, nil // the next visit tries again
 	}
-	kept.done, kept.reading = make(chan struct{}), make(chan struct{})
+	kept.done, kept.reading, kept.started = make(chan struct{}), make(chan struct{}), time.Now()
 	done, reading = known()
 	last, since := kept.look, kept.quiet
 	rests := s.clock().Sub(kept.tried) < surveyRest*kept.took

@@ -132,6 +132,39 @@ func TestSurveysRunBehindThePage(t *testing.T) {
 	}
 }
 
+// A page does not wait for a survey that is known to be slow, or has been for a while: it
+// has the last look, or says that there is none yet.
+func TestSurveysThatAreSlowAreNotWaitedFor(t *testing.T) {
+	step := make(chan struct{})
+	x := newSurveying(t, func(context.Context) (*look, error) {
+		<-step
+		return &look{}, nil
+	})
+	never := x.patience
+	now := make(chan time.Time)
+	close(now)
+	x.patience = func() <-chan time.Time { return now }
+	if _, err := x.ask("a", true); !errors.Is(err, errLooking) {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * surveySlow)
+	x.patience = never // so that who waits waits for ever
+	if _, err := x.ask("a", true); !errors.Is(err, errLooking) {
+		t.Fatal(err)
+	}
+	step <- struct{}{}
+	x.settle(t)
+	first := x.must(x.ask("a", false))
+	if v := x.must(x.ask("a", true)); !v.Refreshing || v.look != first.look {
+		t.Error("the last look is to be shown at once")
+	}
+	step <- struct{}{}
+	x.settle(t)
+	if v := x.must(x.ask("a", false)); v.Refreshing || v.look == first.look {
+		t.Error("the new look is not shown")
+	}
+}
+
 // settle waits until no survey is under way.
 func (x *surveying) settle(t *testing.T) {
 	t.Helper()
