@@ -2,6 +2,7 @@ package authn
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lanyard-iam/lanyard/identity"
@@ -73,25 +74,53 @@ func (s *SignIns) willHaveMFA(p *identity.Person, rules *identity.SignInRules) b
 	return required || len(p.Devices()) > 0
 }
 
-func minPassword(r store.Reader, p *identity.Person, mfa bool) (int, error) {
+// minPassword is how many characters a new password needs at least, and what else.
+func minPassword(r store.Reader, p *identity.Person, mfa bool) (least int, asks string, err error) {
 	policy, err := passwordPolicy(r, p.Account.ID)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	least := minPasswordAlone
+	least = minPasswordAlone
 	if mfa {
 		least = minPasswordWithMFA
 	}
 	if p.Root() { // the account's policy is for its users
 		policy = nil
 	}
-	return max(least, PasswordRules(policy).MinimumLength), nil
+	rules := PasswordRules(policy)
+	return max(least, rules.MinimumLength), asked(rules), nil
+}
+
+// asked says in a sentence which kinds of characters a policy asks for.
+func asked(p password.Policy) string {
+	var must, other []string
+	for _, kind := range []struct {
+		name     string
+		required bool
+	}{{"an uppercase letter", p.Uppercase}, {"a lowercase letter", p.Lowercase}, {"a number", p.Number}, {"a symbol", p.Symbol}} {
+		if kind.required {
+			must = append(must, kind.name)
+		} else {
+			other = append(other, kind.name)
+		}
+	}
+	var parts []string
+	if len(must) > 0 {
+		parts = append(parts, strings.Join(must, ", "))
+	}
+	if more := p.Classes - len(must); more > 0 {
+		parts = append(parts, fmt.Sprintf("%d of these: %s", more, strings.Join(other, ", ")))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "It needs " + strings.Join(parts, ", and ") + "."
 }
 
 // unfit says why a password that somebody chose in the console will not do, or "". Beside
 // the account's policy it must be long enough and not be one that everybody tries first.
 func unfit(r store.Reader, p *identity.Person, text string, mfa bool, names ...string) (string, error) {
-	least, err := minPassword(r, p, mfa)
+	least, _, err := minPassword(r, p, mfa)
 	if err != nil {
 		return "", err
 	}

@@ -163,6 +163,8 @@ type Pending struct {
 	Expired bool
 	// MinPassword is how many characters a new password needs at least.
 	MinPassword int
+	// PasswordAsks is what else the rules ask of a new password, as a sentence, or empty.
+	PasswordAsks string
 	// Later is until when an enrolment can be put off; zero: it cannot.
 	Later time.Time
 	// Email and PasswordSet are what a claim has so far; Chosen, that both are settled.
@@ -540,7 +542,7 @@ func (s *SignIns) pending(r store.Reader, p *identity.Person, h *identity.SignIn
 		if _, out.Expired, err = mustChange(r, p, now); err != nil {
 			return nil, err
 		}
-		if out.MinPassword, err = minPassword(r, p, s.willHaveMFA(p, rules)); err != nil {
+		if out.MinPassword, out.PasswordAsks, err = minPassword(r, p, s.willHaveMFA(p, rules)); err != nil {
 			return nil, err
 		}
 	case identity.StepEnrol:
@@ -553,7 +555,7 @@ func (s *SignIns) pending(r store.Reader, p *identity.Person, h *identity.SignIn
 		if h.Claim != nil {
 			out.Chosen, out.Email, out.PasswordSet = true, h.Claim.Email, h.Claim.Password != nil
 		}
-		if out.MinPassword, err = minPassword(r, p, true); err != nil {
+		if out.MinPassword, out.PasswordAsks, err = minPassword(r, p, true); err != nil {
 			return nil, err
 		}
 	}

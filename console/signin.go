@@ -323,7 +323,7 @@ func (c *Console) newPasswordForm(v *Visit, problem string) error {
 		return err
 	}
 	page := Page{Title: "Choose a new password", Layout: Card, Body: newPasswordPage{
-		Who: whoOf(p), Expired: p.Expired, Error: problem, Fields: newPasswordFields(p.MinPassword, true),
+		Who: whoOf(p), Expired: p.Expired, Error: problem, Fields: newPasswordFields(p.MinPassword, p.PasswordAsks, true),
 	}}
 	if problem != "" {
 		page.Status = http.StatusUnprocessableEntity
@@ -331,10 +331,13 @@ func (c *Console) newPasswordForm(v *Visit, problem string) error {
 	return v.Render("newpassword", page)
 }
 
-func newPasswordFields(least int, focus bool) []Field {
+func newPasswordFields(least int, asks string, focus bool) []Field {
+	if asks != "" {
+		asks = " " + asks
+	}
 	return []Field{
 		{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", Autofocus: focus, MaxLength: 1024,
-			Hint: "At least " + count(least, "character") + ". A few words that nobody would put together are best."},
+			Hint: "At least " + count(least, "character") + "." + asks + " A few words that nobody would put together are best."},
 		{Name: "again", Label: "New password, once more", Type: "password", Autocomplete: "new-password", MaxLength: 1024},
 	}
 }
@@ -588,7 +591,7 @@ func (c *Console) claimForm(v *Visit, device *devicePart, email, alias, problem 
 		body.Fields = append([]Field{
 			{Name: "email", Label: "E-mail address of the root user", Type: "email", Value: email, Autocomplete: "username", Autofocus: true, MaxLength: 320, Hint: "By which root signs in. Use one that more than one person reads."},
 			{Name: "alias", Label: "Name of the account", Value: alias, Autocomplete: "off", Optional: true, MaxLength: 63, Hint: "The account alias: lower-case letters, digits and hyphens. People can sign in with it in place of the account id."},
-		}, newPasswordFields(p.MinPassword, false)...)
+		}, newPasswordFields(p.MinPassword, p.PasswordAsks, false)...)
 		if body.Key {
 			for i := range body.Fields[2:] {
 				body.Fields[2+i].Optional = true

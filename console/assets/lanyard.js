@@ -88,10 +88,9 @@ function show(form, text) {
 function prepareCeremonies() {
   const can = "PublicKeyCredential" in window && "parseRequestOptionsFromJSON" in PublicKeyCredential;
   for (const form of $$("form[data-webauthn]")) {
-    if (!can) {
-      show(form, "This browser cannot use security keys. Use another way, or another browser.");
-      for (const button of $$("button", form)) button.disabled = true;
-    }
+    if (!can) show(form, "This browser cannot use security keys. Use another way, or another browser.");
+    // Until here they were disabled: the browser alone would send a form that nothing answers.
+    for (const button of $$("button", form)) button.disabled = !can;
   }
   const quiet = $("form[data-webauthn=get][data-autofill]");
   if (can && quiet) {
