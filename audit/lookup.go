@@ -200,7 +200,7 @@ func (t *Trail) Find(r store.Reader, account arn.AccountID, requestID string) (*
 // LastDenied returns the newest record of a request that lacked a permission, with its
 // decision, or store.ErrNotFound. It reads at most the newest million records.
 func (t *Trail) LastDenied(r store.Reader, account arn.AccountID) (*Entry, error) {
-	return t.newest(r, account, markOf(markDenied, ""), func(h *header) bool { return h.flags&flagDenied != 0 })
+	return t.newest(r, account, markOfFlag(markDenied), func(h *header) bool { return h.flags&flagDenied != 0 })
 }
 
 func (t *Trail) newest(r store.Reader, account arn.AccountID, mark store.Mark, match func(*header) bool) (found *Entry, err error) {

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"hash/crc32"
-	"strconv"
 
 	"github.com/lanyard-iam/lanyard/store"
 )
@@ -20,6 +19,7 @@ const (
 	markResourceType
 	markResourceName
 	markDenied
+	markWrite
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -28,6 +28,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func markOf[T string | []byte](attribute uint32, value T) store.Mark {
 	return store.Mark(crc32.Update(attribute*0x9E3779B1, castagnoli, []byte(value)))
 }
+
+// markOfFlag is the mark of what is so or not.
+func markOfFlag(attribute uint32) store.Mark { return store.Mark(attribute * 0x9E3779B1) }
 
 // marks are what the entry can be looked for by. They are made of its bytes, so that they
 // are of what matchers see.
@@ -38,9 +41,13 @@ func (h *header) marks() []store.Mark {
 			marks = append(marks, markOf(attribute, h.fields[i]))
 		}
 	}
-	marks = append(marks, markOf(markReadOnly, strconv.FormatBool(h.flags&flagReadOnly != 0)))
+	if h.flags&flagReadOnly != 0 {
+		marks = append(marks, markOfFlag(markReadOnly))
+	} else {
+		marks = append(marks, markOfFlag(markWrite))
+	}
 	if h.flags&flagDenied != 0 {
-		marks = append(marks, markOf(markDenied, ""))
+		marks = append(marks, markOfFlag(markDenied))
 	}
 	h.each(func(typ, name []byte) bool {
 		marks = append(marks, markOf(markResourceType, typ), markOf(markResourceName, name))
@@ -53,13 +60,17 @@ func (h *header) marks() []store.Mark {
 func (q *Query) marks() []store.Mark {
 	attributes := map[Attribute]uint32{
 		EventID: markID, EventName: markName, EventSource: markSource, Username: markUsername, AccessKeyID: markAccessKey,
-		ReadOnly: markReadOnly, ResourceType: markResourceType, ResourceName: markResourceName,
+		ResourceType: markResourceType, ResourceName: markResourceName,
 	}
 	switch attribute, known := attributes[q.Attribute]; {
 	case known && q.Value != "":
 		return []store.Mark{markOf(attribute, q.Value)}
 	case q.Denied:
-		return []store.Mark{markOf(markDenied, "")}
+		return []store.Mark{markOfFlag(markDenied)}
+	case q.Attribute == ReadOnly && q.Value == "true":
+		return []store.Mark{markOfFlag(markReadOnly)}
+	case q.Attribute == ReadOnly && q.Value == "false":
+		return []store.Mark{markOfFlag(markWrite)}
 	}
 	return nil
 }
