@@ -44,7 +44,6 @@ type SignIns struct {
 	SignInConfig
 	mfa       MFA
 	budgets   *budgets
-	strangers *strangers
 	slow      *slow
 	verifying chan struct{} // a token for each signature that is being verified
 }
@@ -99,7 +98,7 @@ func NewSignIns(c SignInConfig) *SignIns {
 	if c.Keys == nil {
 		c.Keys = func() *WebAuthn { return nil }
 	}
-	return &SignIns{SignInConfig: c, mfa: MFA{Ring: c.Ring}, budgets: newBudgets(), strangers: newStrangers(), slow: newSlow(), verifying: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	return &SignIns{SignInConfig: c, mfa: MFA{Ring: c.Ring}, budgets: newBudgets(), slow: newSlow(), verifying: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
 // Visitor is a browser that wants in.
@@ -582,7 +581,6 @@ func (s *SignIns) EnrolLater(ctx context.Context, v Visitor, cookie string) (Out
 // Reset forgets what is counted in memory, as at a start.
 func (s *SignIns) Reset() {
 	s.budgets.reset()
-	s.strangers.reset()
 	s.slow.reset()
 }
 
@@ -601,6 +599,7 @@ func (s *SignIns) Sweep(ctx context.Context) error {
 				}
 				return b.Expires
 			}, now),
+			spentNetworks.sweep(tx, now),
 		)
 	})
 }

@@ -1,19 +1,20 @@
 package authn
 
 import (
+	"math"
 	"net/netip"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
-	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/internal/cache"
 )
 
 // How many failures an address and its neighbours have. What is right costs nothing, so
 // that an office behind one address can come in; who guesses at many names does not get
-// far. These are kept in memory: they slow guessing down, the counts of persons end it.
+// far. They slow guessing down, the counts of persons end it. They are kept in memory; those
+// that are spent are kept in the store, too, so that a restart gives nothing back.
 const (
 	addressBurst = 30
 	addressRate  = rate.Limit(1.0 / 10)
@@ -32,14 +33,28 @@ const (
 // count of the installation.
 type budgets struct {
 	mu        sync.Mutex
-	addresses *cache.Cache[netip.Prefix, *rate.Limiter]
-	subnets   *cache.Cache[netip.Prefix, *rate.Limiter]
+	addresses *cache.Cache[netip.Prefix, *budget]
+	subnets   *cache.Cache[netip.Prefix, *budget]
+	recalled  bool // what the store has of earlier
+}
+
+// budget is that of an address or a subnet. kept is until when the store says that it is
+// spent.
+type budget struct {
+	*rate.Limiter
+	kept time.Time
+}
+
+// spent is a budget that has just been spent, and when all of it will be there again.
+type spent struct {
+	prefix netip.Prefix
+	until  time.Time
 }
 
 func newBudgets() *budgets {
 	return &budgets{
-		addresses: cache.New[netip.Prefix, *rate.Limiter](maxAddresses),
-		subnets:   cache.New[netip.Prefix, *rate.Limiter](maxAddresses),
+		addresses: cache.New[netip.Prefix, *budget](maxAddresses),
+		subnets:   cache.New[netip.Prefix, *budget](maxAddresses),
 	}
 }
 
@@ -48,15 +63,14 @@ func (b *budgets) reset() {
 	fresh := newBudgets()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.addresses, b.subnets = fresh.addresses, fresh.subnets
+	b.addresses, b.subnets, b.recalled = fresh.addresses, fresh.subnets, false
 }
 
-// take spends one failure of the budgets, until it is given back. A zero giveBack means
-// that there is none left; until is when there will be.
-func (b *budgets) take(from netip.Addr, now time.Time) (giveBack func(), until time.Time) {
+// take is [SignIns.spend] in memory. gone is set when the store has to be told.
+func (b *budgets) take(from netip.Addr, now time.Time) (giveBack func(), until time.Time, gone spent) {
 	from = from.Unmap()
 	if !from.IsValid() || from.IsLoopback() {
-		return func() {}, time.Time{}
+		return func() {}, time.Time{}, spent{}
 	}
 	bits := subnetBits4
 	if from.Is6() {
@@ -64,77 +78,67 @@ func (b *budgets) take(from netip.Addr, now time.Time) (giveBack func(), until t
 	}
 	subnet, err := from.WithZone("").Prefix(bits)
 	if err != nil {
-		return func() {}, time.Time{}
+		return func() {}, time.Time{}, spent{}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	first, until := reserve(b.addresses, netip.PrefixFrom(from.WithZone(""), from.BitLen()), addressRate, addressBurst, now)
+	first, until, gone := b.reserve(netip.PrefixFrom(from.WithZone(""), from.BitLen()), now)
 	if first == nil {
-		return nil, until
+		return nil, until, gone
 	}
-	second, until := reserve(b.subnets, subnet, subnetRate, subnetBurst, now)
+	second, until, gone := b.reserve(subnet, now)
 	if second == nil {
 		first.CancelAt(now)
-		return nil, until
+		return nil, until, gone
 	}
 	return func() {
 		first.CancelAt(now)
 		second.CancelAt(now)
-	}, time.Time{}
+	}, time.Time{}, spent{}
 }
 
-func reserve(of *cache.Cache[netip.Prefix, *rate.Limiter], key netip.Prefix, limit rate.Limit, burst int, now time.Time) (*rate.Reservation, time.Time) {
-	limiter, ok := of.Get(key)
+// of finds the budget of an address or, of more than one, of a subnet.
+func (b *budgets) of(prefix netip.Prefix) *budget {
+	all, limit, burst := b.subnets, subnetRate, subnetBurst
+	if prefix.IsSingleIP() {
+		all, limit, burst = b.addresses, addressRate, addressBurst
+	}
+	found, ok := all.Get(prefix)
 	if !ok {
-		limiter = rate.NewLimiter(limit, burst)
-		of.Put(key, limiter)
+		found = &budget{Limiter: rate.NewLimiter(limit, burst)}
+		all.Put(prefix, found)
 	}
-	r := limiter.ReserveN(now, 1)
-	if d := r.DelayFrom(now); d > 0 {
-		r.CancelAt(now)
-		return nil, now.Add(d)
+	return found
+}
+
+func (b *budgets) reserve(prefix netip.Prefix, now time.Time) (*rate.Reservation, time.Time, spent) {
+	of := b.of(prefix)
+	r := of.ReserveN(now, 1)
+	d := r.DelayFrom(now)
+	if d <= 0 {
+		return r, time.Time{}, spent{}
 	}
-	return r, time.Time{}
-}
-
-// strangers counts attempts at names that nobody has, as those at names that somebody has
-// are counted, so that being throttled does not tell which are which. It forgets at a
-// restart and, of very many, the oldest.
-type strangers struct {
-	mu     sync.Mutex
-	counts *cache.Cache[string, identity.Throttle]
-}
-
-const maxStrangers = 16384
-
-func newStrangers() *strangers {
-	return &strangers{counts: cache.New[string, identity.Throttle](maxStrangers)}
-}
-
-// reset forgets everybody.
-func (s *strangers) reset() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.counts = newStrangers().counts
-}
-
-// get is the count of a name.
-func (s *strangers) get(name string) identity.Throttle {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, _ := s.counts.Get(identity.Digest(name))
-	return t
-}
-
-// count counts an attempt, unless the name has to wait.
-func (s *strangers) count(name string, now time.Time) identity.Throttle {
-	key := identity.Digest(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, _ := s.counts.Get(key)
-	if now.Before(t.Until) || t.Failures >= maxPasswordFailures {
-		return t
+	r.CancelAt(now)
+	var gone spent
+	if !now.Before(of.kept) {
+		of.kept = now.Add(of.refill(float64(of.Burst()) - of.TokensAt(now)))
+		gone = spent{prefix, of.kept}
 	}
-	s.counts.Put(key, failure(t, now))
-	return t
+	return nil, now.Add(d), gone
+}
+
+// refill is how long a budget takes to get so many failures back.
+func (b *budget) refill(failures float64) time.Duration {
+	return time.Duration(failures / float64(b.Limit()) * float64(time.Second))
+}
+
+// spent takes a budget away that will not be there in full before until.
+func (b *budgets) spent(prefix netip.Prefix, until, now time.Time) {
+	left := until.Sub(now)
+	if left <= 0 {
+		return
+	}
+	of := b.of(prefix)
+	of.kept = until
+	of.ReserveN(now, min(of.Burst(), int(math.Ceil(left.Seconds()*float64(of.Limit())))))
 }

@@ -156,7 +156,10 @@ func (s *SignIns) FinishPasskey(ctx context.Context, v Visitor, handle string, r
 		return refused(msgNoKeys), nil
 	}
 	now := s.now()
-	giveBack, until := s.budgets.take(v.Address, now)
+	giveBack, until, err := s.spend(ctx, v.Address, now)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("sign in with a passkey: %w", err)
+	}
 	if giveBack == nil {
 		s.Observe(AttemptThrottled)
 		return waitUntil(until, now, "failed sign-ins from your network"), nil
@@ -171,7 +174,7 @@ func (s *SignIns) FinishPasskey(ctx context.Context, v Visitor, handle string, r
 		return out, nil
 	}
 	var out Outcome
-	err := s.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		login, err := keys.FinishLogin(tx, asserted, now)
 		if err != nil {
 			out, err = refusedCode(err, now)

@@ -52,7 +52,10 @@ func MakeLink(tx store.Tx, p *identity.Person, purpose identity.LinkPurpose, by 
 func (s *SignIns) OpenLink(ctx context.Context, v Visitor, typed string) (Outcome, error) {
 	now := s.now()
 	const gone = "This link is not good any more: it works once, for 15 minutes. Have a new one made."
-	giveBack, until := s.budgets.take(v.Address, now)
+	giveBack, until, err := s.spend(ctx, v.Address, now)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("open a link: %w", err)
+	}
 	if giveBack == nil {
 		s.Observe(AttemptThrottled)
 		return waitUntil(until, now, "failed sign-ins from your network"), nil
@@ -63,7 +66,7 @@ func (s *SignIns) OpenLink(ctx context.Context, v Visitor, typed string) (Outcom
 		return refused(gone), nil
 	}
 	var out Outcome
-	err := s.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		out = refused(gone)
 		link, err := identity.OneTimeLinks.Get(tx, identity.Digest(code))
 		if errors.Is(err, store.ErrNotFound) || err == nil && !now.Before(link.Expires) {

@@ -202,7 +202,10 @@ func (s *SignIns) byPassword(ctx context.Context, v Visitor, a attempt, then fun
 	giveBack := func() {}
 	if a.device == "" {
 		var until time.Time
-		if giveBack, until = s.budgets.take(v.Address, now); giveBack == nil {
+		if giveBack, until, err = s.spend(ctx, v.Address, now); err != nil {
+			return Outcome{}, fmt.Errorf("sign-in: %w", err)
+		}
+		if giveBack == nil {
 			s.Observe(AttemptThrottled)
 			return waitUntil(until, now, "failed sign-ins from your network"), nil
 		}
@@ -262,9 +265,9 @@ func (s *SignIns) mayTry(r store.Reader, v Visitor, a *attempt, now time.Time) (
 	if a.person, a.account, err = a.find(r); err != nil {
 		return Outcome{}, err
 	}
-	t := identity.Throttle{}
+	purpose, who := unknownNames.purpose, ""
 	if a.person == nil {
-		t = s.strangers.get(a.name.counted(a.account))
+		who = s.unknown(a)
 	} else {
 		if login := a.person.Login(); login != nil {
 			a.hash = login.Hash
@@ -274,14 +277,13 @@ func (s *SignIns) mayTry(r store.Reader, v Visitor, a *attempt, now time.Time) (
 				return Outcome{}, err
 			}
 		}
-		purpose, who := a.countedFor()
-		counted, err := throttleOf(r, purpose, who)
-		if err != nil {
-			return Outcome{}, err
-		}
-		t = *counted
+		purpose, who = a.countedFor()
 	}
-	return mustWait(t, now), nil
+	t, err := throttleOf(r, purpose, who)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return mustWait(*t, now), nil
 }
 
 // mustWait is what a person is told for whom so much was counted.
@@ -341,8 +343,13 @@ func (s *SignIns) compare(ctx context.Context, v Visitor, a *attempt, now time.T
 			purpose, who := a.countedFor()
 			return CountFailure(tx, purpose, who, now)
 		}
-		// As much is written as for somebody.
-		return identity.Throttles.Put(tx, &identity.Throttle{Failures: 1, Since: now}, string(purposeStranger), "")
+		who := s.unknown(a)
+		t, err := throttleOf(tx, unknownNames.purpose, who)
+		if err != nil {
+			return err
+		}
+		failed := failure(*t, now)
+		return unknownNames.put(tx, &failed, who)
 	})
 	if err != nil || waits.Result == Wait {
 		s.Observe(AttemptThrottled)
@@ -350,10 +357,6 @@ func (s *SignIns) compare(ctx context.Context, v Visitor, a *attempt, now time.T
 	}
 	if begun {
 		s.warnOfSpray()
-	}
-	if a.person == nil {
-		// Counted outside of the transaction, which may run again.
-		s.strangers.count(a.name.counted(a.account), now)
 	}
 	if a.hash == "" {
 		turn.Pretend(a.password)

@@ -386,6 +386,47 @@ func TestT232_HardStop(t *testing.T) {
 	d.is(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), authn.SignedIn)
 }
 
+// T234, T232: a restart forgives nobody: not an address, not its neighbours, and not a name,
+// whether somebody has it or not.
+func TestT232_RestartsForgiveNobody(t *testing.T) {
+	d := newDoor(t)
+	from := func(address string) authn.Visitor { return authn.Visitor{Address: netip.MustParseAddr(address)} }
+	for host := 1; host <= 4; host++ { // 120 failures are a subnet's budget, 30 an address's
+		for i := range 31 {
+			d.pass(from(fmt.Sprintf("203.0.113.%d", host)), "acme", fmt.Sprintf("n%d-%d", host, i), "wrong")
+		}
+	}
+	d.is(d.pass(from("203.0.113.200"), "acme", "new", "wrong"), authn.Wait)
+	for _, name := range []string{"bob", "nobody"} {
+		for range 5 {
+			d.pass(authn.Visitor{}, "acme", name, "wrong")
+		}
+		d.is(d.pass(authn.Visitor{}, "acme", name, "wrong"), authn.Wait)
+	}
+	d.restart()
+	d.is(d.pass(from("203.0.113.1"), "acme", "new", "wrong"), authn.Wait)
+	d.is(d.pass(from("203.0.113.200"), "acme", "new", "wrong"), authn.Wait)
+	d.is(d.pass(from("198.51.100.1"), "acme", "new", "wrong"), authn.Refused)
+	for _, name := range []string{"bob", "nobody"} {
+		d.is(d.pass(authn.Visitor{}, "acme", name, "wrong"), authn.Wait)
+	}
+	// What was spent comes back at its pace, and is forgotten when all of it is there.
+	d.now = d.now.Add(11 * time.Second)
+	d.restart()
+	d.is(d.pass(from("203.0.113.1"), "acme", "new", "wrong"), authn.Refused)
+	d.is(d.pass(from("203.0.113.1"), "acme", "newer", "wrong"), authn.Wait)
+	d.now = d.now.Add(time.Hour)
+	d.must(d.in.Sweep(t.Context()))
+	d.view(func(r store.Reader) error {
+		return identity.Throttles.Scan(r, "", func(key store.Key, _ *identity.Throttle) bool {
+			if key.Last() != "" {
+				t.Errorf("%q is kept of a network", key.Last())
+			}
+			return true
+		}, "network")
+	})
+}
+
 // T232: many users from one address, and from its neighbours.
 func TestT232_BudgetsByAddress(t *testing.T) {
 	d := newDoor(t)

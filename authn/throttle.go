@@ -22,9 +22,6 @@ const (
 	// link, the passwords that were tried there: others who throttle a name do not lock its
 	// owner out.
 	PurposeDevice Purpose = "device"
-	// purposeStranger is where an attempt at a name that nobody has leaves as much work as
-	// one at a name that somebody has. It counts nothing.
-	purposeStranger Purpose = "stranger"
 )
 
 // maxPasswordFailures is how many wrong passwords in a row end a person's sign-in by
