@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"os/exec"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +38,7 @@ keep the server's other requests waiting. Nobody needs to type this.`,
 		Hidden:  true,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			signal.Ignore(syscall.SIGHUP, syscall.SIGUSR1) // they are for the server
 			return password.Serve(cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}

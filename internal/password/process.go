@@ -88,14 +88,17 @@ func (p *Processes) Close() {
 }
 
 func (p *Processes) derive(j job) []byte {
-	process, err := p.take()
+	process, used, err := p.take()
 	if err == nil {
 		var key []byte
-		if key, err = process.derive(j); err == nil {
-			p.give(process)
+		if key, err = p.ask(process, j); err != nil && used { // it may have died while it was idle
+			if process, err = begin(p.command()); err == nil {
+				key, err = p.ask(process, j)
+			}
+		}
+		if err == nil {
 			return key
 		}
-		process.end()
 	}
 	if !errors.Is(err, errClosed) {
 		p.tell(err)
@@ -103,7 +106,18 @@ func (p *Processes) derive(j job) []byte {
 	return j.derive()
 }
 
-// tell says once that hashing goes on in place.
+// ask has a process derive a key, and keeps the process if it is good for more.
+func (p *Processes) ask(process *process, j job) ([]byte, error) {
+	key, err := process.derive(j)
+	if err != nil {
+		process.end()
+		return nil, err
+	}
+	p.give(process)
+	return key, nil
+}
+
+// tell says that hashing goes on in place, once until a process works again.
 func (p *Processes) tell(err error) {
 	p.mu.Lock()
 	told := p.told
@@ -116,20 +130,21 @@ func (p *Processes) tell(err error) {
 
 var errClosed = errors.New("closed")
 
-// take yields a process without work, the one that was used last, or a new one.
-func (p *Processes) take() (*process, error) {
+// take yields a process without work: the one that was used last, or a new one.
+func (p *Processes) take() (_ *process, used bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, errClosed
+		return nil, false, errClosed
 	}
 	if last := len(p.idle) - 1; last >= 0 {
 		process := p.idle[last]
 		p.idle = p.idle[:last]
 		process.bored.Stop()
-		return process, nil
+		return process, true, nil
 	}
-	return begin(p.command())
+	fresh, err := begin(p.command())
+	return fresh, false, err
 }
 
 // give takes a process back that has no work any more.
@@ -140,6 +155,7 @@ func (p *Processes) give(process *process) {
 		process.end()
 		return
 	}
+	p.told = false // they work, again
 	p.idle = append(p.idle, process)
 	process.bored = time.AfterFunc(processIdle, func() { p.retire(process) })
 }
@@ -184,7 +200,7 @@ func (p *process) end() {
 
 func (p *process) derive(j job) ([]byte, error) {
 	late := time.AfterFunc(processPatience, func() { _ = p.cmd.Process.Kill() })
-	defer late.Stop()
+	defer late.Stop() // one that is killed as it answers fails at its next job
 	j.Version = protocolVersion
 	if err := p.to.Encode(j); err != nil {
 		return nil, fmt.Errorf("process that hashes: %w", err)

@@ -98,8 +98,8 @@ func TestProcesses(t *testing.T) {
 	}
 	works(t, p)
 	works(t, p)
-	if len(s.cmds) != 2 {
-		t.Errorf("%d processes; want two", len(s.cmds))
+	if len(s.cmds) != 2 || s.said.Len() > 0 {
+		t.Errorf("%d processes, and %q; want two, and silence", len(s.cmds), s.said.String())
 	}
 
 	p.Close()
@@ -150,7 +150,7 @@ func TestProcessesWithoutWorkEnd(t *testing.T) {
 		idle := &process{cmd: exec.Command("true"), in: closer(ended)}
 		p.give(idle)
 		time.Sleep(processIdle - time.Second)
-		if got, err := p.take(); got != idle || err != nil {
+		if got, used, err := p.take(); got != idle || !used || err != nil {
 			t.Fatalf("%v, %v; want the idle one", got, err)
 		}
 		time.Sleep(2 * processIdle) // it works
