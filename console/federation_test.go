@@ -17,6 +17,7 @@ import (
 	"github.com/lanyard-iam/lanyard/service/signin"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/store"
+	"github.com/lanyard-iam/lanyard/test/browser"
 )
 
 // federation follows a link of an identity broker, as a browser on the console's name.
@@ -241,4 +242,21 @@ func TestT241_OtherSignInsSayWhoIsThere(t *testing.T) {
 	for _, path := range []string{"/signin?again=1", "/signin/recover", "/claim"} {
 		w.get(path).contains(t, "You are signed in as alice", "takes its place")
 	}
+}
+
+// Somebody who is signed in follows a broker's link, is asked, and goes on as the other.
+func TestSignInLinkInABrowser(t *testing.T) {
+	b := browser.New(t)
+	w := newWorld(t)
+	w.later(time.Until(w.now)) // the browser's clock is the real one
+	link := w.signinLink("mallory")
+	w.signIn("alice", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`)
+	base := w.enter(b)
+	b.Expect("status of 409")
+	b.Open(base + link)
+	b.WaitText("You are signed in as somebody else")
+	b.Screenshots("signin-instead")
+	b.Press("Sign out and go on")
+	b.WaitText("developers/mallory")
+	b.Wait(`location.pathname === "/users"`)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/lanyard-iam/lanyard/service/signin"
 	"github.com/lanyard-iam/lanyard/test/browser"
 )
 
@@ -86,6 +87,11 @@ func (w *world) enter(b *browser.Browser) string {
 		if r.URL.Path == "/enter" {
 			http.SetCookie(rw, &http.Cookie{Name: SessionCookie, Value: w.cookies[SessionCookie].Value, Path: "/", Secure: true, HttpOnly: true})
 			http.Redirect(rw, r, "/settings", http.StatusSeeOther)
+			return
+		}
+		if r.URL.Path == signin.FederationPath {
+			f := &signin.Federation{API: w.aws, Public: func() *url.URL { return w.console.config.URL }, Console: w.console}
+			f.ServeHTTP(rw, r)
 			return
 		}
 		w.console.ServeHTTP(rw, r)
