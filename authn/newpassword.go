@@ -117,6 +117,12 @@ func asked(p password.Policy) string {
 	return "It needs " + strings.Join(parts, ", and ") + "."
 }
 
+// RootPasswordUnfit says why a new password of a root user, who always has to have a second
+// factor, will not do, or "".
+func RootPasswordUnfit(r store.Reader, root *identity.Person, text string) (string, error) {
+	return unfit(r, root, text, true)
+}
+
 // unfit says why a password that somebody chose in the console will not do, or "". Beside
 // the account's policy it must be long enough and not be one that everybody tries first.
 func unfit(r store.Reader, p *identity.Person, text string, mfa bool, names ...string) (string, error) {

@@ -34,6 +34,7 @@ func (c *Console) securityRoutes() []Route {
 		{Pattern: "POST /security/mfa/app", Handle: c.beginOwnApp},
 		{Pattern: "POST /security/mfa/app/confirm", Handle: c.confirmOwnApp},
 		{Pattern: "POST /security/mfa/app/cancel", Handle: c.cancelOwnApp},
+		{Pattern: "POST /security/mfa/token", Handle: c.addOwnToken},
 		{Pattern: "GET /security/mfa", Handle: c.showMFADevice},
 		{Pattern: "POST /security/mfa/resync", Handle: c.resyncMFADevice},
 		{Pattern: "POST /security/mfa/remove", Handle: c.removeMFADevice},
@@ -149,11 +150,10 @@ func (c *Console) showSecurity(v *Visit) error {
 	})
 	return v.Render("security", Page{
 		Title: "My security", Lead: "How you sign in, where you are signed in, and what was done in your name.",
-		CLI: []Command{
+		CLI: append([]Command{
 			CLI("aws", "sts", "get-caller-identity"),
 			CLI("aws", "iam", "list-mfa-devices"),
-			CLI("aws", "iam", "change-password", "--old-password", "…", "--new-password", "…"),
-		},
+		}, v.passwordCommands()...),
 		Body: &body,
 	})
 }
@@ -169,7 +169,7 @@ func (p *securityPage) describe(own *lanyard.GetOwnSignInOutput) {
 	switch {
 	case !changed.IsZero():
 		p.Password = []Pair{{Key: "Password", State: &State{Good, "Set"}}, {Key: "Last changed", Value: ago(p.Now, changed)}}
-		p.Change = !p.Root
+		p.Change = true
 	case p.Person:
 		p.Password = []Pair{{Key: "Password", State: &State{Neutral, "None"}}}
 	}
@@ -191,7 +191,7 @@ func deviceOf(d lanyard.MFADevice) ownDevice {
 	}
 	switch {
 	case aws.ToString(d.Kind) == "hardware":
-		row.Kind = "Hardware token"
+		row.Kind = hardwareToken
 	case aws.ToBool(d.Passkey):
 		row.Kind, row.Codes = "Passkey", false
 	case aws.ToString(d.Kind) == "securitykey":
@@ -247,13 +247,38 @@ func browserName(agent string) string {
 	return agent
 }
 
-// ownPasswordPage changes the password of a user who knows it.
+// passwordCommands change the password of who is signed in. Root's is changed by no operation
+// of AWS's.
+func (v *Visit) passwordCommands() []Command {
+	if v.isRoot() {
+		return nil
+	}
+	return []Command{CLI("aws", "iam", "change-password", "--old-password", "…", "--new-password", "…")}
+}
+
+// ownPasswordPage changes the password of who knows it.
 type ownPasswordPage struct {
 	Problem *Problem
 	Fields  []Field
 }
 
-func (c *Console) showOwnPassword(v *Visit) error { return c.ownPasswordForm(v, nil, "") }
+const ownPasswordPath = "/security/password"
+
+// stepUpRoot asks root for a recent factor before the password is changed; of a user the
+// present password is enough, as for ChangePassword by the API.
+func (v *Visit) stepUpRoot() error {
+	if !v.isRoot() {
+		return nil
+	}
+	return v.StepUp(ownPasswordPath)
+}
+
+func (c *Console) showOwnPassword(v *Visit) error {
+	if err := v.stepUpRoot(); err != nil {
+		return err
+	}
+	return c.ownPasswordForm(v, nil, "")
+}
 
 func (c *Console) ownPasswordForm(v *Visit, refused error, twice string) error {
 	body := ownPasswordPage{Fields: []Field{
@@ -264,18 +289,24 @@ func (c *Console) ownPasswordForm(v *Visit, refused error, twice string) error {
 	page := Page{Title: "Change your password", Lead: "Your other browsers and programs are signed out. This one stays.", Crumbs: []Crumb{{"My security", "/security"}}, Status: http.StatusOK}
 	if refused != nil {
 		body.Problem, page.Status = v.ProblemOf(refused), http.StatusUnprocessableEntity
-		if strings.Contains(body.Problem.Why, "old password is not correct") {
+		switch {
+		case strings.Contains(body.Problem.Why, "old password is not correct"):
 			body.Fields[0].Error, body.Problem = "This is not your password.", nil
+		case body.Problem.Code == "PasswordPolicyViolationException": // of root's
+			body.Fields[1].Error, body.Problem = body.Problem.Why, nil
 		}
 	}
 	if twice != "" {
 		page.Status = http.StatusUnprocessableEntity
 	}
-	page.Body, page.CLI = body, []Command{CLI("aws", "iam", "change-password", "--old-password", "…", "--new-password", "…")}
+	page.Body, page.CLI = body, v.passwordCommands()
 	return v.Render("own-password", page)
 }
 
 func (c *Console) changeOwnPassword(v *Visit) error {
+	if err := v.stepUpRoot(); err != nil {
+		return err
+	}
 	password, same := v.typedTwice()
 	if !same {
 		return c.ownPasswordForm(v, nil, msgTwice)
@@ -284,11 +315,34 @@ func (c *Console) changeOwnPassword(v *Visit) error {
 	if old == "" || password == "" {
 		return c.ownPasswordForm(v, nil, "Type all three.")
 	}
-	if _, err := v.API().IAM.ChangePassword(v.Request.Context(), &iam.ChangePasswordInput{OldPassword: &old, NewPassword: &password}); err != nil {
+	if err := v.replaceOwnPassword(old, password); err != nil {
+		if again := v.factorAgain(err, ownPasswordPath); again != nil {
+			return again
+		}
 		return c.ownPasswordForm(v, err, "")
 	}
 	v.Flash(Good, "Your password was changed. You are signed out everywhere but here.")
 	return v.Redirect("/security")
+}
+
+func (v *Visit) replaceOwnPassword(old, password string) error {
+	ctx := v.Request.Context()
+	if v.isRoot() {
+		_, err := lanyard.Call[lanyard.ChangeRootPasswordOutput](ctx, v.API().Lanyard, &lanyard.ChangeRootPasswordInput{OldPassword: &old, NewPassword: &password})
+		return err
+	}
+	_, err := v.API().IAM.ChangePassword(ctx, &iam.ChangePasswordInput{OldPassword: &old, NewPassword: &password})
+	return err
+}
+
+// factorAgain is the step-up that an operation asks for, which a password that was shown is
+// not enough for; nil if err says something else.
+func (v *Visit) factorAgain(err error, back string) error {
+	var failure *lanyard.Failure
+	if errors.As(err, &failure) && failure.Code == "RecentFactorRequiredException" {
+		return &errStepUp{back}
+	}
+	return nil
 }
 
 // newMFAPage offers what can be set up.
@@ -300,6 +354,7 @@ type newMFAPage struct {
 	Error   string
 	Device  *devicePart
 	Serial  string
+	Token   tokenForm
 }
 
 func (c *Console) showNewMFA(v *Visit) error {
@@ -317,8 +372,12 @@ func (c *Console) newMFAForm(v *Visit, body newMFAPage) error {
 	body.Key, body.KeyName, body.Passkey = c.config.passkeys(), keyNameField(), passkeyField()
 	body.Name = deviceNameField(name)
 	body.Name.Hint += ". No two devices of the account have the same."
+	body.Token.Command = CLI("aws", "iam", "enable-mfa-device", "--user-name", *v.mfaUser(), "--serial-number", "GAHT12345678", "--authentication-code1", "123456", "--authentication-code2", "654321")
+	if body.Token.Fields == nil {
+		body.Token.Fields = tokenFields("", "", tokenRefusal{})
+	}
 	page := Page{Title: "Add an MFA device", Layout: Card, Crumbs: []Crumb{{"My security", "/security"}}, Body: body}
-	if body.Error != "" || body.Device != nil && body.Device.Error != "" {
+	if body.Error != "" || body.Token.Open || body.Device != nil && body.Device.Error != "" {
 		page.Status = http.StatusUnprocessableEntity
 	}
 	return v.Render("new-mfa", page)
@@ -453,6 +512,9 @@ func (c *Console) mfaDeviceForm(v *Visit, serial, problem string) error {
 			Hidden: []Option{{Value: "serial", Text: d.Serial}}, Button: "Remove", Danger: true,
 		},
 	}
+	if d.Kind == hardwareToken {
+		body.Remove.Text += " The token stays known here: its serial number is enough to add it again."
+	}
 	if last {
 		body.Remove.Text = "It is your last one, and an MFA device is required of you: at your next sign-in you have to set up another. Better add the new one first."
 		body.Remove.Typed = d.Name
@@ -543,9 +605,8 @@ func (c *Console) createCodes(v *Visit) error {
 		return err
 	}
 	out, err := lanyard.Call[lanyard.CreateRecoveryCodesOutput](v.Request.Context(), v.API().Lanyard, &lanyard.CreateRecoveryCodesInput{})
-	var failure *lanyard.Failure
-	if errors.As(err, &failure) && failure.Code == "RecentFactorRequiredException" { // a password was shown, which is not enough
-		return &errStepUp{back}
+	if again := v.factorAgain(err, back); again != nil {
+		return again
 	}
 	if err != nil {
 		return err

@@ -124,6 +124,7 @@ func newLimitedWorld(t *testing.T, limits iamservice.Limits) *world {
 		cloudtrail.New(w.trail).Operations(),
 		lanyard.New(lanyard.Config{
 			Trail: w.trail, Sessions: w.sessions, CredentialReport: people.WriteCredentialReport, Keys: keys, DevicesPerPerson: 8, Managed: managed,
+			Ring: w.ring, TokensPerAccount: 5000, Passwords: passwords,
 			ConsoleURL: func() string { return "https://id.example.com" },
 		}).Operations(),
 		login.Operations(),

@@ -60,7 +60,13 @@ func ParseTokens(text []byte) ([]Token, error) {
 		if len(fields) == 3 {
 			encoding = strings.ToLower(strings.TrimSpace(fields[2]))
 		}
-		seed, err := parseSeed(strings.TrimSpace(fields[1]), encoding)
+		if encoding != "" && encoding != "hex" && encoding != "base32" {
+			return nil, fmt.Errorf("line %d: the third column is hex or base32", line)
+		}
+		seed, err := ParseSeed(fields[1], encoding)
+		if errors.Is(err, errEither) {
+			return nil, fmt.Errorf("line %d: %w in a third column", line, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", line, err)
 		}
@@ -68,17 +74,18 @@ func ParseTokens(text []byte) ([]Token, error) {
 	}
 }
 
-// parseSeed reads a seed. Without an encoding it is the one that fits; a seed that
-// fits both is not guessed at.
-func parseSeed(text, encoding string) ([]byte, error) {
+var errEither = errors.New("the seed may be hex or base32: say which")
+
+// ParseSeed reads a seed in "hex" or "base32". Without an encoding it is the one that
+// fits; a seed that fits both is not guessed at. Errors never quote it.
+func ParseSeed(text, encoding string) ([]byte, error) {
+	text = strings.Join(strings.Fields(text), "") // people write it in groups
 	asHex, hexErr := hex.DecodeString(text)
 	as32, err32 := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(strings.TrimRight(text, "=")))
 	var seed []byte
 	switch {
-	case encoding != "" && encoding != "hex" && encoding != "base32":
-		return nil, errors.New("the third column is hex or base32")
 	case encoding == "" && hexErr == nil && err32 == nil:
-		return nil, errors.New("the seed may be hex or base32: say which in a third column")
+		return nil, errEither
 	case encoding != "base32" && hexErr == nil:
 		seed = asHex
 	case encoding != "hex" && err32 == nil:

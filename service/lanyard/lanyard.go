@@ -18,6 +18,8 @@ import (
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/awsmanaged"
+	"github.com/lanyard-iam/lanyard/internal/password"
+	"github.com/lanyard-iam/lanyard/keyring"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/session"
 )
@@ -39,6 +41,11 @@ type Config struct {
 	// browsers offer none. DevicesPerPerson is the quota of MFA devices.
 	Keys             func() *authn.WebAuthn
 	DevicesPerPerson int
+	// Ring seals the seeds of hardware tokens, of which an account has at most
+	// TokensPerAccount. Passwords hashes root's.
+	Ring             *keyring.Ring
+	TokensPerAccount int
+	Passwords        *password.Hasher
 	// Managed are AWS's policies, which FindEntities looks through.
 	Managed *awsmanaged.Catalogue
 	// CredentialReport writes a piece of the account's credential report: the heading and
@@ -48,10 +55,13 @@ type Config struct {
 }
 
 // Service is the service. It is safe for concurrent use.
-type Service struct{ config Config }
+type Service struct {
+	config Config
+	mfa    *authn.MFA
+}
 
 // New returns the service.
-func New(c Config) *Service { return &Service{config: c} }
+func New(c Config) *Service { return &Service{config: c, mfa: &authn.MFA{Ring: c.Ring}} }
 
 // Operations is the service as the pipeline sees it.
 func (s *Service) Operations() service.Set {
@@ -95,6 +105,12 @@ func (s *Service) Operations() service.Set {
 				service.AsksFor[BeginSecurityKeyInput]("iam:EnableMFADevice")),
 			service.Op("EnableSecurityKey", service.Write, s.EnableSecurityKey, onOwnDevices,
 				service.AsksFor[EnableSecurityKeyInput]("iam:EnableMFADevice")),
+			service.Op("EnableHardwareToken", service.Write, s.EnableHardwareToken, mayEnableHardwareToken,
+				service.AsksFor[EnableHardwareTokenInput]("iam:EnableMFADevice"),
+				service.AlsoNeeds[EnableHardwareTokenInput]("iam:CreateVirtualMFADevice"),
+				service.RecordedWith(hardwareTokenRecord)),
+			service.Op("ChangeRootPassword", service.Write, s.ChangeRootPassword, onRoot,
+				service.Before(s.prepareRootPassword)),
 			service.Op("GetRecoveryCodes", service.Read, s.GetRecoveryCodes, nil),
 			service.Op("CreateRecoveryCodes", service.Write, s.CreateRecoveryCodes, nil),
 			service.Op("CreateRecoveryLink", service.Write, s.CreateRecoveryLink, onUser,

@@ -139,12 +139,6 @@ func (s *Service) EnableSecurityKey(c *service.Call, in *EnableSecurityKeyInput)
 	if err := identity.PutSecurityKey(c.Tx, d); err != nil {
 		return nil, err
 	}
-	err = identity.EditPerson(c.Tx, p, func(list identity.Credentials) {
-		*list.Devices = append(*list.Devices, identity.EnabledDevice{Serial: d.Key(), Enabled: d.Enabled})
-	})
-	if err != nil {
-		return nil, err
-	}
 	err = identity.EditCounts(c.Tx, d.Account, func(n *identity.Counts) error {
 		n.SecurityKeys++
 		n.MFADevicesInUse++
@@ -153,8 +147,7 @@ func (s *Service) EnableSecurityKey(c *service.Call, in *EnableSecurityKeyInput)
 	if err != nil {
 		return nil, err
 	}
-	c.Event.Resources = []audit.Resource{{ARN: p.ARN(), AccountID: c.Scope.Account, Type: "AWS::IAM::User"}}
-	return &EnableSecurityKeyOutput{SerialNumber: aws.String(d.Serial(c.Scope.Partition))}, authn.KeepSignedIn(c.Tx, c.Principal, p.ID())
+	return &EnableSecurityKeyOutput{SerialNumber: aws.String(d.Serial(c.Scope.Partition))}, give(c, p, d)
 }
 
 // registrar is what registers security keys, and the caller, who has room for one more.
@@ -181,10 +174,27 @@ func (s *Service) registrar(c *service.Call) (*authn.WebAuthn, *identity.Person,
 	if keys == nil {
 		return nil, nil, service.Invalid("Security keys and passkeys do not work at this server's address: browsers want a host name and HTTPS, or localhost.")
 	}
-	if n := len(p.Devices()); n >= s.config.DevicesPerPerson {
-		return nil, nil, limitExceeded("Cannot exceed quota for MFADevicesPerUser: %d", s.config.DevicesPerPerson)
+	return keys, p, s.roomForDevice(p)
+}
+
+// roomForDevice refuses a device to who has as many as one may have.
+func (s *Service) roomForDevice(p *identity.Person) error {
+	if len(p.Devices()) >= s.config.DevicesPerPerson {
+		return limitExceeded("Cannot exceed quota for MFADevicesPerUser: %d", s.config.DevicesPerPerson)
 	}
-	return keys, p, nil
+	return nil
+}
+
+// give puts an MFA device on the list of the caller's, and keeps them signed in where they are.
+func give(c *service.Call, p *identity.Person, d *identity.MFADevice) error {
+	err := identity.EditPerson(c.Tx, p, func(list identity.Credentials) {
+		*list.Devices = append(*list.Devices, identity.EnabledDevice{Serial: d.Key(), Enabled: d.Enabled})
+	})
+	if err != nil {
+		return err
+	}
+	c.Event.Resources = []audit.Resource{{ARN: p.ARN(), AccountID: c.Scope.Account, Type: "AWS::IAM::User"}}
+	return authn.KeepSignedIn(c.Tx, c.Principal, p.ID())
 }
 
 // onSelf states that an operation acts on the caller, as the person who signs in.
@@ -203,7 +213,7 @@ func onSelf[I any](c *service.Call, _ *I) ([]authz.Check, error) {
 }
 
 // onOwnDevices is onSelf for what is on record as EnableMFADevice of IAM.
-func onOwnDevices(c *service.Call, in *EnableSecurityKeyInput) ([]authz.Check, error) {
+func onOwnDevices[I any](c *service.Call, in *I) ([]authz.Check, error) {
 	c.Event.Source, c.Event.Name = "iam.amazonaws.com", "EnableMFADevice"
 	return onSelf(c, in)
 }

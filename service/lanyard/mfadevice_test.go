@@ -23,3 +23,17 @@ func TestT247_NoSecurityKeyByAccessKey(t *testing.T) {
 		t.Errorf("ended: %s", code(err))
 	}
 }
+
+// T247: root's access key is no way to root's password, whatever password comes with it.
+func TestT247_NoRootPasswordByAccessKey(t *testing.T) {
+	l := lanyardtest.New(t)
+	in := &lanyard.ChangeRootPasswordInput{OldPassword: aws.String("correct horse battery"), NewPassword: aws.String("another 4 unlikely Words!")}
+	_, err := lanyard.Call[lanyard.ChangeRootPasswordOutput](t.Context(), clientFor(l, l.AccessKeyID, l.SecretAccessKey), in)
+	if !strings.Contains(code(err), "changed in the console") && !strings.Contains(code(err), "Only the root user") {
+		t.Errorf("by the first access key: %s", code(err))
+	}
+	_, err = lanyard.Call[lanyard.ChangeRootPasswordOutput](t.Context(), newUser(t, l, "alice", "lanyard:ChangeRootPassword"), in)
+	if !strings.Contains(code(err), "Only the root user") {
+		t.Errorf("by a user: %s", code(err))
+	}
+}

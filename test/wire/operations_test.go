@@ -482,6 +482,12 @@ var samples = map[string]sample{
 	"lanyard:GetOwnSignIn":          nothing,
 	"lanyard:BeginSecurityKey":      nothing,
 	"lanyard:EnableSecurityKey":     func(*world, string) []string { return []string{"Name", "key", "Ceremony", "none", "Response", "{}"} },
+	"lanyard:EnableHardwareToken": func(*world, string) []string {
+		return []string{"SerialNumber", "GAHT12345678", "Seed", "none", "AuthenticationCode1", "123456", "AuthenticationCode2", "654321"}
+	},
+	"lanyard:ChangeRootPassword": func(*world, string) []string {
+		return []string{"OldPassword", "none", "NewPassword", password}
+	},
 	"lanyard:GetRecoveryCodes":      nothing,
 	"lanyard:CreateRecoveryCodes":   nothing,
 	"lanyard:CreateRecoveryLink":    onLogin(),
@@ -610,6 +616,8 @@ var missing = map[string]string{
 	"lanyard:EndBrowserSession":                         "ResourceNotFoundException",
 	"lanyard:BeginSecurityKey":                          "ValidationException",
 	"lanyard:EnableSecurityKey":                         "ValidationException",
+	"lanyard:EnableHardwareToken":                       "InvalidSeedException",
+	"lanyard:ChangeRootPassword":                        "ValidationException",
 	"lanyard:CreateRecoveryCodes":                       "RecentFactorRequiredException",
 	// A report is nobody's but of whom it was made for.
 	"iam:GetServiceLastAccessedDetails":             "NoSuchEntity",
