@@ -488,11 +488,11 @@ var samples = map[string]sample{
 	"lanyard:ChangeRootPassword": func(*world, string) []string {
 		return []string{"OldPassword", "none", "NewPassword", password}
 	},
-	"lanyard:GetRecoveryCodes":      nothing,
-	"lanyard:CreateRecoveryCodes":   nothing,
-	"lanyard:CreateRecoveryLink":    onLogin(),
-	"lanyard:GetSignInRules":        nothing,
-	"lanyard:PutSignInRules":        nothing,
+	"lanyard:GetRecoveryCodes":    nothing,
+	"lanyard:CreateRecoveryCodes": nothing,
+	"lanyard:CreateRecoveryLink":  onLogin(),
+	"lanyard:GetSignInRules":      nothing,
+	"lanyard:PutSignInRules":      nothing,
 
 	"lanyard:GetState":    func(*world, string) []string { return []string{"Name", "plan/none"} },
 	"lanyard:ListStates":  nothing,
