@@ -156,6 +156,17 @@ func (c *checker) element(n *html.Node) {
 		if ok && LocalPath(action) != action {
 			c.fault(n, "a form that posts elsewhere")
 		}
+		method, _ := attribute(n, "method")
+		_, key := attribute(n, "data-webauthn")
+		acting := false
+		walk(n, func(n *html.Node) {
+			name, _ := attribute(n, "name")
+			value, _ := attribute(n, "value")
+			acting = acting || name == actingField && value != ""
+		})
+		if (strings.EqualFold(method, "post") || key) && !acting && !forAnyone(action) {
+			c.fault(n, "a form that does not say who opened it")
+		}
 	case atom.Fieldset:
 		if childText(n, "legend") == "" {
 			c.fault(n, "a group of fields without a legend")
@@ -208,6 +219,16 @@ func (c *checker) element(n *html.Node) {
 	}
 }
 
+// forAnyone tells whether a form is about signing in or looks, which nobody has to be for.
+func forAnyone(action string) bool {
+	for _, prefix := range []string{"/signin", "/signout", "/claim", "/preferences/", "/security/stored"} {
+		if strings.HasPrefix(action, prefix) {
+			return true
+		}
+	}
+	return action == "" // of a key while nobody is signed in
+}
+
 // policy checks what the content security policy forbids, and htmx's own rule.
 func (c *checker) policy(n *html.Node) {
 	hx := false
@@ -222,6 +243,9 @@ func (c *checker) policy(n *html.Node) {
 		case strings.HasPrefix(a.Key, "hx-"):
 			hx = true
 		}
+	}
+	if _, posts := attribute(n, "hx-post"); posts && n.DataAtom != atom.Form && above(n, atom.Form) == nil {
+		c.fault(n, "something outside a form posts, and does not say who opened the page")
 	}
 	if hx {
 		if nonce, _ := attribute(n, "hx-nonce"); nonce == "" || c.nonce != "" && nonce != c.nonce {
@@ -420,6 +444,8 @@ func TestCheckHTML(t *testing.T) {
 		`<p hx-on:click="x()" hx-nonce="n"></p>`:      "an attribute that htmx evaluates",
 		`<script>x()</script>`:                        "an inline script",
 		`<form action="https://evil.example"></form>`: "a form that posts elsewhere",
+		`<form action="/users" method="post"></form>`: "a form that does not say who opened it",
+		`<p hx-post="/x" hx-nonce="n"></p>`:           "something outside a form posts",
 		`<nav></nav>`:                                 "a navigation without a name",
 		`<dialog></dialog>`:                           "a dialog without a name",
 		`<table><tr><td>x</td></tr></table>`:          "a table without heads",

@@ -52,7 +52,8 @@
 //
 // Elements for the script-less case come first: a form posts, a link leads. htmx
 // attributes are written by {{hx "get" "/users/rows" "target" "#rows"}}, which
-// stamps the nonce; anything else with hx- in a template fails a test, as do style
+// stamps the nonce, and a form that posts gets a field that says who opened it
+// (acting.go); anything else with hx- in a template fails a test, as do style
 // attributes and inline handlers. Containers are plain HTML with the classes of
 // lanyard.css; what has behaviour or more than one part is a component of
 // components.go, with a template of the same name in components.html. The gallery
@@ -346,6 +347,9 @@ func (c *Console) serve(w http.ResponseWriter, r *http.Request, route Route) {
 			return ErrSignedOut
 		}
 		if err := v.readForm(); err != nil {
+			return err
+		}
+		if err := v.sameActing(); err != nil {
 			return err
 		}
 		return route.Handle(v)

@@ -137,7 +137,7 @@ func (v *Visit) write(status int, page, name string, data any) error {
 	if v.Request.Method == http.MethodHead {
 		return nil
 	}
-	_, err = v.w.Write(bytes.ReplaceAll(b.Bytes(), v.console.views.nonce, []byte(nonce)))
+	_, err = v.w.Write(bytes.ReplaceAll(writeActing(b.Bytes(), v.Person), v.console.views.nonce, []byte(nonce)))
 	return err
 }
 

@@ -7,12 +7,13 @@ const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 // post sends a form or JSON to the console and gives its JSON answer. An answer that
-// is an error throws its sentence.
-async function post(url, body) {
+// is an error throws its sentence. JSON has no fields for the frame of the console: who
+// opened the form goes into a header.
+async function post(url, body, acting) {
   const json = !(body instanceof URLSearchParams);
   const response = await fetch(url, {
     method: "POST",
-    headers: { Accept: "application/json", ...(json && { "Content-Type": "application/json" }) },
+    headers: { Accept: "application/json", ...(json && { "Content-Type": "application/json" }), ...(acting && { "Lanyard-Acting": acting }) },
     body: json ? JSON.stringify(body) : body,
     signal: AbortSignal.timeout(30000),
   }).catch(() => { throw new Error("The server did not answer. Check the connection and try again."); });
@@ -37,8 +38,8 @@ async function post(url, body) {
 let pending; // the ceremony that waits for autofill
 
 async function ceremony(form, mediation) {
-  const fields = Object.fromEntries(new FormData(form));
-  const begun = await post(form.dataset.begin, fields);
+  const { acting, ...fields } = Object.fromEntries(new FormData(form));
+  const begun = await post(form.dataset.begin, fields, acting);
   const options = begun.publicKey ?? begun;
   const create = form.dataset.webauthn === "create";
   pending?.abort();
@@ -47,7 +48,7 @@ async function ceremony(form, mediation) {
   const credential = create
     ? await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options), signal: control.signal })
     : await navigator.credentials.get({ publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options), signal: control.signal, ...(mediation && { mediation }) });
-  const answer = await post(form.dataset.finish, { ...fields, credential: credential.toJSON() }).catch((error) => {
+  const answer = await post(form.dataset.finish, { ...fields, credential: credential.toJSON() }, acting).catch((error) => {
     error.asked = true; // somebody has used a key, and waits
     throw error;
   });
