@@ -60,6 +60,15 @@ const (
 	maxCallBytes = 320 << 10
 )
 
+// A scan looks for the marks of the keys. For the mark of a session that is met the scan
+// begins again, which costs more than to read on: so the next plainStretch records are read
+// whatever they are, for where one session begins there may be many. Of more keys than
+// maxMarked most stretches of a trail have one, and no marks are looked for.
+const (
+	plainStretch = 2000
+	maxMarked    = 100
+)
+
 // A token carries the sessions that may still be used. None lasts longer than
 // longestSession, which is that of GetSessionToken with room to spare; of a key that has
 // begun more than maxCarried since, the calls of the oldest may be missed.
@@ -100,12 +109,15 @@ func (t *Trail) KeyCalls(r store.Reader, q CallQuery) (CallPage, error) {
 	}
 	scanned, size := 0, 0
 	last := after // behind it begins the next page
-	// A session that is met is looked for from there on: the scan begins again with its mark.
+	plain := 0    // so many records are read next whatever they are
 	for again := true; again && err == nil && broken == nil; {
 		again = false
-		w.After, w.Marks = last, make([]store.Mark, 0, len(q.Keys))
-		for id := range q.Keys {
-			w.Marks = append(w.Marks, markOf(markAccessKey, id))
+		w.After, w.Marks = last, nil
+		marked := plain == 0 && len(q.Keys) <= maxMarked
+		if marked {
+			for id := range q.Keys {
+				w.Marks = append(w.Marks, markOf(markAccessKey, id))
+			}
 		}
 		err = r.ScanLog(stream(q.Account), w, func(le store.LogEntry) bool {
 			full := scanned == lookupBudget || len(page.Calls) == maxCalls
@@ -119,8 +131,9 @@ func (t *Trail) KeyCalls(r store.Reader, q CallQuery) (CallPage, error) {
 					full = true
 				} else {
 					if minted := mintedKey(&e); minted != "" {
-						_, known := q.Keys[minted]
-						again = !known
+						if _, known := q.Keys[minted]; !known && marked {
+							again, plain = true, plainStretch
+						}
 						q.Keys[minted] = le.At
 					}
 					page.Calls = append(page.Calls, KeyCall{
@@ -130,11 +143,16 @@ func (t *Trail) KeyCalls(r store.Reader, q CallQuery) (CallPage, error) {
 				}
 			}
 			if full {
+				again = false
 				page.Next = t.sealToken(&about, packCalls(last, q.Keys, le.At.Add(-longestSession)))
 				return false
 			}
 			last = le.Cursor
 			scanned++
+			if !marked && plain > 0 {
+				plain--
+				again = plain == 0 && len(q.Keys) <= maxMarked
+			}
 			return !again
 		})
 	}

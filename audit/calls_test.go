@@ -170,6 +170,77 @@ func TestKeyCallsInPages(t *testing.T) {
 	}
 }
 
+// scans counts the scans of a log.
+type scans struct {
+	store.Reader
+	marked, all int
+}
+
+func (s *scans) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
+	s.all++
+	if len(q.Marks) > 0 {
+		s.marked++
+	}
+	return s.Reader.ScanLog(stream, q, fn)
+}
+
+// A key that begins very many sessions is not looked for from each of them on again, and one
+// that begins few is looked for with marks in between; all that the sessions did is found.
+func TestKeyCallsOfManySessions(t *testing.T) {
+	for name, test := range map[string]struct{ records, every, most, marked int }{
+		"many sessions": {records: 6000, every: 6, most: 10, marked: 1},
+		"few sessions":  {records: 14_000, every: 7000, most: 6, marked: 3},
+	} {
+		trail, s := newTrail(t, audit.Options{})
+		var want []string
+		var session audit.UserIdentity
+		for i := range test.records {
+			e := event(bob, "iam", "GetUser", true)
+			switch i % test.every {
+			case 1:
+				session = alice
+				session.AccessKeyID = fmt.Sprintf("ASIAEXAMPLE%09d", i)
+				e = event(alice, "sts", "GetSessionToken", true)
+				e.SetResponse(&sts.GetSessionTokenOutput{Credentials: &ststypes.Credentials{AccessKeyId: &session.AccessKeyID}}, audit.NewRedactor(nil))
+			case 4:
+				e = event(session, "iam", "GetUser", true)
+			}
+			e.ID, e.RequestID, e.Time = fmt.Sprintf("call-%d", i), fmt.Sprintf("request-%d", i), at.Add(time.Duration(i-test.records)*time.Millisecond)
+			if i%test.every == 1 || i%test.every == 4 {
+				want = append(want, e.ID)
+			}
+			if err := trail.Enqueue(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := trail.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		count := &scans{}
+		q := audit.CallQuery{Account: account, Keys: map[string]time.Time{alice.AccessKeyID: {}}, Now: at}
+		for first := true; first || q.Token != ""; first = false {
+			if err := s.View(t.Context(), func(r store.Reader) error {
+				count.Reader = r
+				page, err := trail.KeyCalls(count, q)
+				for _, c := range page.Calls {
+					got = append(got, eventID(t, c))
+				}
+				q.Token = page.Next
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d calls, want %d", name, len(got), len(want))
+		}
+		if count.all > test.most || count.marked < test.marked {
+			t.Errorf("%s: %d scans, %d of them with marks; want at most %d, and %d", name, count.all, count.marked, test.most, test.marked)
+		}
+	}
+}
+
 // BenchmarkCalls looks for one key in a trail of 100,000 records on disk.
 func BenchmarkCalls(b *testing.B) {
 	s, err := sqlite.Open(filepath.Join(b.TempDir(), "data"))
