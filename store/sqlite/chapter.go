@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"cmp"
+	"database/sql"
 	"encoding/binary"
-	"fmt"
+	"errors"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -123,8 +125,12 @@ type listed struct {
 	unmarked bool // there is an entry in it that every scan visits
 }
 
-func (b *listed) hasAny(marks []store.Mark) bool {
-	return b.unmarked || slices.ContainsFunc(marks, func(m store.Mark) bool { return slices.Contains(b.marks, m) })
+// hasAny reports whether the block has one of some marks, which are sorted.
+func (b *listed) hasAny(sorted []store.Mark) bool {
+	return b.unmarked || slices.ContainsFunc(b.marks, func(m store.Mark) bool {
+		_, found := slices.BinarySearch(sorted, m)
+		return found
+	})
 }
 
 // seal adds to a column of the chapter what tells damage.
@@ -132,12 +138,12 @@ func (c *chapter) seal(column []byte) []byte {
 	return binary.BigEndian.AppendUint64(column, c.checksum(column))
 }
 
-// open is seal backwards.
-func (c *chapter) open(column []byte) ([]byte, error) {
+// open is seal backwards; ok is false if there is damage.
+func (c *chapter) open(column []byte) (_ []byte, ok bool) {
 	if n := len(column) - 8; n >= 0 && c.checksum(column[:n]) == binary.BigEndian.Uint64(column[n:]) {
-		return column[:n], nil
+		return column[:n], true
 	}
-	return nil, fmt.Errorf("%w: chapter %d has a wrong checksum", store.ErrCorrupt, c.id)
+	return nil, false
 }
 
 func (c *chapter) checksum(column []byte) uint64 {
@@ -191,6 +197,7 @@ func candidates(list []byte, marks []store.Mark) (found []point, n int, err erro
 // when the store was opened or a chapter was written. Only the committer changes it.
 type openChapter struct {
 	after   point
+	limit   point    // it ends before: behind lie blocks of a time that is to come
 	blocks  []listed // in order
 	entries int
 	marks   int
@@ -209,20 +216,38 @@ func (o *openChapters) reset() {
 	o.streams, o.marks = make(map[string]*openChapter), 0
 }
 
-// look returns the stretch of an open chapter, and its blocks that have one of the marks.
-func (o *openChapters) look(stream string, marks []store.Mark) (after, last point, found []point, ok bool) {
+// stretch is an open chapter as a scan sees it.
+type stretch struct {
+	after, last point
+	found       []point // blocks that have one of its marks
+	newest      bool    // no chapter lies behind it
+}
+
+// look returns the stretch of an open chapter; ok is false if there is none.
+func (o *openChapters) look(stream string, marks []store.Mark) (s stretch, ok bool) {
+	blocks, s := o.copy(stream)
+	if len(blocks) == 0 {
+		return s, false
+	}
+	// Without the lock, for which commits would wait: the marks of a block do not change.
+	sorted := slices.Sorted(slices.Values(marks))
+	for i := range blocks {
+		if b := &blocks[i]; b.hasAny(sorted) {
+			s.found = append(s.found, b.point)
+		}
+	}
+	s.last = blocks[len(blocks)-1].point
+	return s, true
+}
+
+func (o *openChapters) copy(stream string) ([]listed, stretch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	c := o.streams[stream]
-	if c == nil || len(c.blocks) == 0 {
-		return after, last, nil, false
+	if c == nil {
+		return nil, stretch{}
 	}
-	for i := range c.blocks {
-		if b := &c.blocks[i]; b.hasAny(marks) {
-			found = append(found, b.point)
-		}
-	}
-	return c.after, c.blocks[len(c.blocks)-1].point, found, true
+	return slices.Clone(c.blocks), stretch{after: c.after, newest: c.limit == highest}
 }
 
 // turn is what a transaction does to an open chapter: it writes a chapter of its first
@@ -237,10 +262,10 @@ type turn struct {
 
 // due is how many of the blocks to write a chapter of now.
 func (o *openChapters) due(c *openChapter, most int) int {
-	if c.entries < most && o.marks <= openMarks {
+	if c.entries < most {
 		return 0
 	}
-	if c.entries >= waitingChapters*most || o.marks > openMarks {
+	if c.entries >= waitingChapters*most {
 		return len(c.blocks)
 	}
 	entries := 0
@@ -256,35 +281,102 @@ func (o *openChapters) due(c *openChapter, most int) int {
 	return 0
 }
 
-// turnOf begins a transaction's turn with a stream.
-func (d *disk) turnOf(stream string) (*turn, error) {
-	c := d.opens.streams[stream] // only this goroutine writes
-	if c == nil {
-		c = &openChapter{after: lowest}
-		for _, query := range []string{lastBlock, lastChapter} {
-			rows, err := d.conn.QueryContext(always, query, stream)
-			if err != nil {
-				return nil, err
-			}
-			var p point
-			for rows.Next() {
-				if err := rows.Scan(&p.first, &p.id); err != nil {
-					rows.Close()
-					return nil, err
-				}
-				c.after = later(c.after, p)
-			}
-			rows.Close()
-			if err := rows.Err(); err != nil {
-				return nil, err
+// fullest are the streams with the most marks, of which chapters are to be written now that
+// there are more marks than most. Some more than needed, for the next time to be later.
+func (o *openChapters) fullest(most int) map[string]bool {
+	if o.marks <= most {
+		return nil
+	}
+	names := slices.SortedFunc(maps.Keys(o.streams), func(a, b string) int { return cmp.Compare(o.streams[b].marks, o.streams[a].marks) })
+	full := make(map[string]bool)
+	for left := o.marks; left > most-most/16; {
+		left -= o.streams[names[len(full)]].marks
+		full[names[len(full)]] = true
+	}
+	return full
+}
+
+// sealFullest makes room in memory.
+func (d *disk) sealFullest() error {
+	for stream := range d.opens.fullest(cmp.Or(d.openMarks, openMarks)) {
+		c := d.opens.streams[stream]
+		t := &turn{stream: stream, open: c, after: c.after}
+		d.turns = append(d.turns, t)
+		if len(c.blocks) > 0 {
+			if err := d.sealChapter(t, len(c.blocks)); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
+}
+
+// turnOf begins a transaction's turn with a stream, to which it adds a block of a time.
+func (d *disk) turnOf(stream string, first int64) (*turn, error) {
+	if i := slices.IndexFunc(d.turns, func(t *turn) bool { return t.stream == stream }); i >= 0 {
+		return d.turns[i], nil
+	}
+	c := d.opens.streams[stream] // only this goroutine writes
+	if c != nil && first >= c.limit.first {
+		// The time has come.
+		if c.entries >= min(closeEntries, cmp.Or(d.chapterEntries, closeEntries)) {
+			if err := d.sealChapter(&turn{stream: stream, open: c, after: c.after}, len(c.blocks)); err != nil {
+				return nil, err
+			}
+		}
+		c = nil
+	}
+	if c == nil {
+		var err error
+		if c, err = d.openAt(stream, first); err != nil {
+			return nil, err
+		}
+	}
 	t := &turn{stream: stream, open: c, after: c.after}
+	d.turns = append(d.turns, t)
 	if n := d.opens.due(c, cmp.Or(d.chapterEntries, chapterEntries)); n > 0 {
 		return t, d.sealChapter(t, n)
 	}
 	return t, nil
+}
+
+// openAt opens a chapter for blocks of a time and later: behind the blocks and chapters that
+// are there, but for those of a time that is to come. They were written when the clock was
+// wrong, and what is written now is not late for their sake.
+func (d *disk) openAt(stream string, first int64) (*openChapter, error) {
+	// What begins a little later is of blocks that were committed out of order.
+	now := point{first + min(chapterDelay, math.MaxInt64-max(first, 0)), math.MaxInt64}
+	at := point{first, math.MaxInt64}
+	if err := d.dropAround(stream, at); err != nil {
+		return nil, err
+	}
+	c := &openChapter{after: lowest, limit: highest}
+	for _, q := range []struct {
+		query string
+		from  *point
+		found func(point)
+	}{
+		{nextChapter, &at, func(p point) { now = earlier(now, p) }},
+		{lastBlock, &now, func(p point) { c.after = p }},
+		{lastChapter, &now, func(p point) { c.after = later(c.after, p) }},
+		{nextBlock, &now, func(p point) { c.limit = p }},
+	} {
+		var p point
+		err := d.conn.QueryRowContext(always, q.query, stream, q.from.first, q.from.id).Scan(&p.first, &p.id)
+		switch {
+		case err == nil:
+			q.found(p)
+		case !errors.Is(err, sql.ErrNoRows):
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// dropAround deletes the chapter in whose stretch a point is.
+func (d *disk) dropAround(stream string, p point) error {
+	_, err := d.conn.ExecContext(always, dropChapter, stream, p.first, p.id, p.first, p.id)
+	return err
 }
 
 // sealChapter writes a chapter of the first n blocks of an open one.
@@ -304,9 +396,8 @@ func (d *disk) sealChapter(t *turn, n int) error {
 // list notes a block that the transaction has written.
 func (d *disk) list(t *turn, b *block) error {
 	p := point{b.first, b.id}
-	if p.compare(t.after) <= 0 {
-		_, err := d.conn.ExecContext(always, dropChapter, t.stream, p.first, p.id, p.first, p.id)
-		return err
+	if p.compare(t.after) <= 0 || p.compare(t.open.limit) >= 0 {
+		return d.dropAround(t.stream, p)
 	}
 	t.added = append(t.added, listed{p, b.n, b.marks, b.unmarked})
 	return nil
@@ -318,6 +409,9 @@ func (o *openChapters) take(turns []*turn) {
 	defer o.mu.Unlock()
 	for _, t := range turns {
 		c := t.open
+		if before := o.streams[t.stream]; before != nil && before != c {
+			o.marks -= before.marks
+		}
 		o.streams[t.stream] = c
 		for _, b := range c.blocks[:t.sealed] {
 			c.entries -= b.n
@@ -330,6 +424,14 @@ func (o *openChapters) take(turns []*turn) {
 			i := len(c.blocks)
 			for i > 0 && b.compare(c.blocks[i-1].point) < 0 {
 				i--
+			}
+			if i > 0 && c.blocks[i-1].point == b.point {
+				// That one was deleted, and its number given again.
+				i--
+				c.entries -= c.blocks[i].n
+				c.marks -= len(c.blocks[i].marks)
+				o.marks -= len(c.blocks[i].marks)
+				c.blocks = slices.Delete(c.blocks, i, i+1)
 			}
 			c.blocks = slices.Insert(c.blocks, i, b)
 			c.entries += b.n

@@ -68,10 +68,13 @@ const (
 	addBlock  = `INSERT INTO log (stream, first, last, entries, checksum) VALUES (?, ?, ?, ?, ?)`
 
 	// Of chapters.
-	addChapter  = `INSERT INTO chapter (stream, after_first, after_id, last_first, last_id, filter, blocks) VALUES (?, ?, ?, ?, ?, ?, ?)`
-	dropChapter = `DELETE FROM chapter WHERE stream = ? AND (after_first, after_id) < (?, ?) AND (last_first, last_id) >= (?, ?)`
-	lastBlock   = `SELECT first, id FROM log WHERE stream = ? ORDER BY first DESC, id DESC LIMIT 1`
-	lastChapter = `SELECT last_first, last_id FROM chapter WHERE stream = ? ORDER BY last_first DESC, last_id DESC LIMIT 1`
+	addChapter = `INSERT INTO chapter (stream, after_first, after_id, last_first, last_id, filter, blocks) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	// Chapters are apart from each other: only the first that ends behind a point can hold it.
+	dropChapter = `DELETE FROM chapter WHERE id = (SELECT id FROM chapter WHERE stream = ? AND (last_first, last_id) >= (?, ?) ORDER BY last_first, last_id LIMIT 1) AND (after_first, after_id) < (?, ?)`
+	lastBlock   = `SELECT first, id FROM log WHERE stream = ? AND (first, id) <= (?, ?) ORDER BY first DESC, id DESC LIMIT 1`
+	nextBlock   = `SELECT first, id FROM log WHERE stream = ? AND (first, id) > (?, ?) ORDER BY first, id LIMIT 1`
+	lastChapter = `SELECT last_first, last_id FROM chapter WHERE stream = ? AND (last_first, last_id) <= (?, ?) ORDER BY last_first DESC, last_id DESC LIMIT 1`
+	nextChapter = `SELECT after_first, after_id FROM chapter WHERE stream = ? AND (after_first, after_id) > (?, ?) ORDER BY after_first, after_id LIMIT 1`
 
 	setMeta = `INSERT INTO meta (id, commits, revision, records, total, checksum) VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET commits = excluded.commits, revision = excluded.revision, records = excluded.records, total = excluded.total, checksum = excluded.checksum`
 )
@@ -382,13 +385,16 @@ func (d *disk) write(b *engine.Batch, m *meta) error {
 		}
 	}
 	d.turns = nil
+	if err := d.sealFullest(); err != nil {
+		return err
+	}
+	var t *turn
 	for _, block := range d.packer.blocks(b.Entries) {
-		if n := len(d.turns); n == 0 || d.turns[n-1].stream != block.stream {
-			t, err := d.turnOf(block.stream)
-			if err != nil {
+		if t == nil || t.stream != block.stream {
+			var err error
+			if t, err = d.turnOf(block.stream, block.first); err != nil {
 				return err
 			}
-			d.turns = append(d.turns, t)
 		}
 		result, err := d.add.ExecContext(always, block.stream, block.first, block.last, block.entries, int64(block.checksum()))
 		if err != nil {
@@ -397,7 +403,7 @@ func (d *disk) write(b *engine.Batch, m *meta) error {
 		if block.id, err = result.LastInsertId(); err != nil {
 			return err
 		}
-		if err := d.list(d.turns[len(d.turns)-1], &block); err != nil {
+		if err := d.list(t, &block); err != nil {
 			return err
 		}
 	}

@@ -220,6 +220,8 @@ type scan struct {
 	stream string
 	query  store.LogQuery
 	after  place // where it begins, if query.After says so
+	open   stretch
+	isOpen bool // there is an open one
 	fn     func(store.LogEntry) bool
 }
 
@@ -265,25 +267,21 @@ func (d *disk) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) 
 // newest visits what may have the marks, from the newest to the oldest block of a range.
 func (s *scan) newest(from, to point) error {
 	// The open chapter is looked at first: what it loses meanwhile is in chapters by then.
-	if after, last, found, ok := s.opens.look(s.stream, s.query.Marks); ok && after.compare(to) < 0 {
-		if last.compare(to) < 0 {
-			if err := s.blocks(later(from, last.next()), to); err != nil {
-				return err
-			}
-		}
-		if err := s.some(found, from, to); err != nil {
+	s.open, s.isOpen = s.opens.look(s.stream, s.query.Marks)
+	if s.isOpen && s.open.newest && s.open.after.compare(to) < 0 {
+		if err := s.gap(later(from, s.open.after.next()), to); err != nil {
 			return err
 		}
-		to = after
+		to = s.open.after
 	}
 	for from.compare(to) <= 0 {
-		chapters, err := s.chapters(chaptersNewest, to)
+		chapters, more, err := s.chapters(chaptersNewest, to)
 		if err != nil {
 			return err
 		}
 		for _, c := range chapters {
 			if c.last.compare(to) < 0 {
-				if err := s.blocks(later(from, c.last.next()), to); err != nil {
+				if err := s.gap(later(from, c.last.next()), to); err != nil {
 					return err
 				}
 			}
@@ -292,8 +290,8 @@ func (s *scan) newest(from, to point) error {
 			}
 			to = c.after
 		}
-		if len(chapters) < scanChapters {
-			return s.blocks(from, to)
+		if !more {
+			return s.gap(from, to)
 		}
 	}
 	return nil
@@ -301,15 +299,15 @@ func (s *scan) newest(from, to point) error {
 
 // oldest is newest in the other direction.
 func (s *scan) oldest(from, to point) error {
-	after, last, found, ok := s.opens.look(s.stream, s.query.Marks)
-	for more := true; more && from.compare(to) <= 0; {
-		chapters, err := s.chapters(chaptersOldest, from)
+	s.open, s.isOpen = s.opens.look(s.stream, s.query.Marks)
+	for from.compare(to) <= 0 {
+		chapters, more, err := s.chapters(chaptersOldest, from)
 		if err != nil {
 			return err
 		}
 		for _, c := range chapters {
 			if c.after.compare(from) >= 0 {
-				if err := s.blocks(from, earlier(to, c.after)); err != nil {
+				if err := s.gap(from, earlier(to, c.after)); err != nil {
 					return err
 				}
 			}
@@ -318,44 +316,57 @@ func (s *scan) oldest(from, to point) error {
 			}
 			from = later(from, c.last.next())
 		}
-		more = len(chapters) == scanChapters
-	}
-	if ok && last.compare(from) >= 0 {
-		if err := s.blocks(from, earlier(to, after)); err != nil {
-			return err
+		if !more {
+			return s.gap(from, to)
 		}
-		if err := s.some(found, from, to); err != nil {
-			return err
-		}
-		from = last.next()
 	}
-	return s.blocks(from, to)
+	return nil
 }
 
-// chapters reads the next chapters.
-func (s *scan) chapters(query string, at point) (found []*chapter, err error) {
+// gap visits what may have the marks in a range that lies in no chapter, but for the open one.
+func (s *scan) gap(from, to point) error {
+	low, high := later(from, s.open.after.next()), earlier(to, s.open.last)
+	if !s.isOpen || low.compare(high) > 0 {
+		return s.blocks(from, to)
+	}
+	below := func() error { return s.blocks(from, earlier(to, s.open.after)) }
+	above := func() error { return s.blocks(later(from, s.open.last.next()), to) }
+	if s.query.NewestFirst {
+		below, above = above, below
+	}
+	if err := below(); err != nil {
+		return err
+	}
+	if err := s.some(s.open.found, low, high); err != nil {
+		return err
+	}
+	return above()
+}
+
+// chapters reads the next chapters. One that is damaged is as none: it only says what can be
+// left out.
+func (s *scan) chapters(query string, at point) (found []*chapter, more bool, err error) {
 	rows, err := s.readers.QueryContext(always, query, s.stream, at.first, at.id, scanChapters)
 	if err != nil {
-		return nil, s.readError(err)
+		return nil, false, s.readError(err)
 	}
 	defer rows.Close()
-	for rows.Next() {
+	n := 0
+	for ; rows.Next(); n++ {
 		c := &chapter{stream: s.stream}
 		var column sql.RawBytes
 		if err := rows.Scan(&c.id, &c.after.first, &c.after.id, &c.last.first, &c.last.id, &column); err != nil {
-			return nil, translate(err)
+			return nil, false, translate(err)
 		}
-		words, err := c.open(column)
-		if err != nil {
-			return nil, err
-		}
-		if len(words) == 0 || len(words)%8 != 0 {
-			return nil, store.ErrCorrupt
+		words, ok := c.open(column)
+		if !ok || len(words) == 0 || len(words)%8 != 0 {
+			continue
 		}
 		c.mayHave = filter(words).mayHave(s.query.Marks)
 		found = append(found, c)
 	}
-	return found, translate(rows.Err())
+	// Without a good one there is no place to go on from.
+	return found, n == scanChapters && len(found) > 0, translate(rows.Err())
 }
 
 // chapter visits the blocks of a chapter, in a range, that may have the marks.
@@ -372,15 +383,9 @@ func (s *scan) chapter(c *chapter, from, to point) error {
 	if err != nil {
 		return s.readError(err)
 	}
-	list, err := c.open(column)
-	if err != nil {
-		return err
-	}
+	list, ok := c.open(column)
 	found, n, err := candidates(list, s.query.Marks)
-	if err != nil {
-		return err
-	}
-	if 2*len(found) > n { // quicker together
+	if !ok || err != nil || 2*len(found) > n { // damaged, or quicker together
 		return s.blocks(from, to)
 	}
 	return s.some(found, from, to)

@@ -56,7 +56,7 @@ func Open(dir string) (*Store, error) {
 
 // options are what tests change.
 type options struct {
-	checkpointPages, chapterEntries int // 0: the constants
+	checkpointPages, chapterEntries, openMarks int // 0: the constants
 	// fault, if there is one, is told the result of a step ("commit", "recover") and returns
 	// the one to go on with.
 	fault func(step string, err error) error
