@@ -356,10 +356,10 @@ func (d *disk) openAt(stream string, first int64) (*openChapter, error) {
 		from  *point
 		found func(point)
 	}{
-		{nextChapter, &at, func(p point) { now = earlier(now, p) }},
+		{nextChapter, &at, func(p point) { now, c.limit = earlier(now, p), p.next() }},
 		{lastBlock, &now, func(p point) { c.after = p }},
 		{lastChapter, &now, func(p point) { c.after = later(c.after, p) }},
-		{nextBlock, &now, func(p point) { c.limit = p }},
+		{nextBlock, &now, func(p point) { c.limit = earlier(c.limit, p) }},
 	} {
 		var p point
 		err := d.conn.QueryRowContext(always, q.query, stream, q.from.first, q.from.id).Scan(&p.first, &p.id)
