@@ -30,7 +30,7 @@ func (w *world) with(id, secret, agent, address string) *API {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.RemoteAddr = address
 	r.Header.Set("User-Agent", agent)
-	return newAPI(w.aws, region, session.Credentials{AccessKeyID: id, SecretAccessKey: secret}, r)
+	return newAPI(w.aws, region, session.Credentials{AccessKeyID: id, SecretAccessKey: secret}, nil, r)
 }
 
 // everything that is on the trail of the account.

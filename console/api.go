@@ -37,9 +37,10 @@ type API struct {
 // inProcess is the host in the URLs of requests that do not leave the process.
 const inProcess = "http://console.lanyard.internal"
 
-// newAPI makes the clients for one request of a browser.
-func newAPI(aws http.Handler, region string, credentials session.Credentials, r *http.Request) *API {
-	client := &http.Client{Transport: &transport{aws: aws, addr: r.RemoteAddr, agent: r.UserAgent(), tls: r.TLS}}
+// newAPI makes the clients for one request of a browser. still, if it is not nil, is asked
+// with each of their requests.
+func newAPI(aws http.Handler, region string, credentials session.Credentials, still session.Still, r *http.Request) *API {
+	client := &http.Client{Transport: &transport{aws: aws, still: still, addr: r.RemoteAddr, agent: r.UserAgent(), tls: r.TLS}}
 	config := config(client, region, credentials)
 	own := sigv4.Credentials{
 		AccessKeyID:     credentials.AccessKeyID,
@@ -80,13 +81,14 @@ func config(client *http.Client, region string, c session.Credentials) aws.Confi
 // its address and user agent are in conditions of policies and in the trail.
 type transport struct {
 	aws   http.Handler
+	still session.Still
 	addr  string
 	agent string
 	tls   *tls.ConnectionState
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	sent := r.Clone(r.Context())
+	sent := r.Clone(session.InConsole(r.Context(), t.still))
 	sent.RequestURI = r.URL.RequestURI()
 	sent.RemoteAddr, sent.TLS = t.addr, t.tls
 	if sent.Host == "" {

@@ -54,7 +54,7 @@ func (w *world) withSession(out *sts.GetSessionTokenOutput) *API {
 	r.Header.Set("User-Agent", "python/3")
 	return newAPI(w.aws, region, session.Credentials{
 		AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken,
-	}, r)
+	}, nil, r)
 }
 
 func (w *world) fragment(method, path string, form url.Values) *answered {

@@ -64,7 +64,11 @@ func (g *Gate) Person(r *http.Request) (*Person, error) {
 // API is the API in the hands of the person who sent a request. It is apart from Person,
 // which templates see: see package internal/paging on what a linker makes of clients there.
 func (g *Gate) API(p *Person, r *http.Request) *API {
-	return newAPI(g.AWS, g.Region, p.Browser.Credentials(g.Sessions), r)
+	var still session.Still // their own session ends with the browser's by itself
+	if b := p.Browser; b.Role != nil {
+		still = func(rd store.Reader) error { return g.Sessions.StillActing(rd, b, g.Clock().UTC()) }
+	}
+	return newAPI(g.AWS, g.Region, p.Browser.Credentials(g.Sessions), still, r)
 }
 
 // seen writes that the session is used, once in a while.

@@ -165,7 +165,7 @@ func TestRole(t *testing.T) {
 	w.get(path+"?tab=sessions").contains(t, "alice", "AssumeRole", "Succeeded", "192.0.2.1")
 	ci := newAPI(w.aws, region, session.Credentials{
 		AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken,
-	}, httptest.NewRequest(http.MethodGet, "/", nil))
+	}, nil, httptest.NewRequest(http.MethodGet, "/", nil))
 	_, err = stsOf(ci).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	w.must(err)
 	w.leads(w.post(path+"/settings", url.Values{"longest": {"7200"}, "description": {"Deploys."}}), path+"?tab=sessions").contains(t, "2 hours", "Deploys.")

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/lanyard-iam/lanyard/arn"
@@ -295,6 +297,74 @@ func TestT249_SwitchedSessionEnds(t *testing.T) {
 			w.post("/switchrole/back", nil).leadsTo(t, "/")
 			w.get("/groups").contains(t, "You are alice again.")
 		})
+	}
+}
+
+// T249: a page that began as a role does nothing as it after the sign-in ended or the person
+// went elsewhere; a renewal is no such end.
+func TestT249_NothingAsTheRoleAfterTheEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(w *world)
+		goes bool
+	}{
+		"signed out": {end: func(w *world) { w.must(w.signIns.SignOut(t.Context(), w.whoIs().Browser)) }},
+		"new password": {end: func(w *world) {
+			w.signInRoot()
+			w.post("/users/alice/password", nil).contains(t, "The password of alice")
+		}},
+		"sign-in revoked": {end: func(w *world) {
+			id := w.whoIs().Browser.PersonID
+			w.edit(func(tx store.Tx) error { return session.Revoke(tx, id, w.now.Add(time.Second)) })
+		}},
+		"went back":     {end: func(w *world) { w.post("/switchrole/back", nil).leadsTo(t, "/") }},
+		"another role":  {end: func(w *world) { w.post("/switchrole", to(string(theirs), "team/production")).leadsTo(t, "/") }},
+		"the same role": {end: func(w *world) { w.post("/switchrole", to(string(theirs), "deploy")).leadsTo(t, "/") }, goes: true},
+		"renewed": {end: func(w *world) {
+			w.later(56 * time.Minute)
+			before := w.whoIs().Browser.Role.AccessKeyID
+			w.get("/groups")
+			if w.whoIs().Browser.Role.AccessKeyID == before {
+				t.Fatal("not renewed")
+			}
+		}, goes: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newSwitchWorld(t)
+			w.post("/switchrole", to(string(theirs), "deploy")).leadsTo(t, "/")
+			api := w.api()
+			_, err := api.IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("before")})
+			w.must(err)
+			c.end(w)
+			_, err = api.IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("after")})
+			if c.goes {
+				w.must(err)
+			} else if !sessionOver(err) {
+				t.Errorf("T249: a change after the end: %v", err)
+			}
+		})
+	}
+}
+
+// The trail says what was done as the role in the console. What has the session's credentials
+// elsewhere cannot look like it.
+func TestSwitchedRecordsAreFromTheConsole(t *testing.T) {
+	w := newSwitchWorld(t)
+	w.post("/switchrole", to(string(theirs), "deploy")).leadsTo(t, "/")
+	w.post("/users", url.Values{"name": {"bob"}}).leadsTo(t, "/users/bob")
+	outside := httptest.NewServer(w.aws)
+	defer outside.Close()
+	keys := w.api().Lanyard.Credentials
+	_, err := iam.New(iam.Options{Region: region, BaseEndpoint: &outside.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey, SessionToken: keys.SessionToken}, nil
+	})}).CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: aws.String("outside")})
+	w.must(err)
+	w.signInTo(theirs)
+	for event, want := range map[string]bool{"CreateUser": true, "CreateGroup": false} {
+		out, err := w.api().CloudTrail.LookupEvents(t.Context(), &cloudtrail.LookupEventsInput{LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyEventName, AttributeValue: &event}}})
+		w.must(err)
+		if len(out.Events) != 1 || strings.Contains(*out.Events[0].CloudTrailEvent, `"sessionCredentialFromConsole":"true"`) != want {
+			t.Errorf("%s: %+v", event, out.Events)
+		}
 	}
 }
 

@@ -29,6 +29,8 @@ import (
 	"github.com/lanyard-iam/lanyard/policy"
 	"github.com/lanyard-iam/lanyard/protocol"
 	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/session"
+	"github.com/lanyard-iam/lanyard/sigv4"
 	"github.com/lanyard-iam/lanyard/store"
 )
 
@@ -93,6 +95,9 @@ type exchange struct {
 	env     authz.Environment
 	event   *audit.Event
 	request string // request id
+	// console says that the console makes the request, of which it may ask more.
+	console bool
+	still   session.Still
 
 	// what identify finds
 	protocol protocol.Protocol
@@ -117,6 +122,7 @@ type exchange struct {
 func (h *Handler) open(r *http.Request) *exchange {
 	now := h.Clock().UTC()
 	x := &exchange{ctx: r.Context(), http: r, began: time.Now(), now: now, request: NewRequestID(h.Rand)}
+	x.still, x.console = session.ConsoleOf(x.ctx)
 	x.env = authz.Environment{
 		Now:       now,
 		SourceIP:  sourceIP(r),
@@ -224,8 +230,9 @@ func (h *Handler) authenticate(x *exchange) error {
 				x.event.Account = account
 				x.event.Identity.AccountID = string(account)
 			}
+			return err
 		}
-		return err
+		return x.stillThere(r)
 	})
 	if err != nil {
 		return err
@@ -258,7 +265,7 @@ func (h *Handler) begin(x *exchange) {
 func (x *exchange) calledBy(principal *authn.Principal) {
 	x.event.Account = principal.Account
 	x.event.Identity = principal.UserIdentity()
-	x.event.FromConsole = principal.Session != nil && principal.Session.Console
+	x.event.FromConsole = x.console || principal.Session != nil && principal.Session.Console
 	x.call.Principal = principal
 	x.call.Scope.Account = principal.Account
 }
@@ -388,7 +395,20 @@ func (h *Handler) stillValid(x *exchange) error {
 		return err
 	}
 	x.call.Principal = principal
-	return nil
+	return x.stillThere(x.call.Reader)
+}
+
+// stillThere asks of what the console sends whether its browser may still do so. A role to
+// which somebody has switched must not outlive their sign-in.
+func (x *exchange) stillThere(r store.Reader) error {
+	if x.still == nil {
+		return nil
+	}
+	err := x.still(r)
+	if errors.Is(err, session.ErrNotSignedIn) {
+		return &sigv4.Error{Kind: sigv4.ExpiredToken}
+	}
+	return err
 }
 
 // run asks every question of the operation and then lets it work.

@@ -179,6 +179,20 @@ func (c *Codec) Reopen(r store.Reader, b *Browser, now time.Time) (*Browser, err
 	return again, c.judge(r, again, now)
 }
 
+// StillActing tells, in a snapshot, whether b is good and its person works as the role as
+// which they did when b was found, maybe in another session of it. The role's session alone
+// does not know in which browser it is used.
+func (c *Codec) StillActing(r store.Reader, b *Browser, now time.Time) error {
+	present, err := c.Reopen(r, b, now)
+	if err != nil {
+		return err
+	}
+	if was, is := b.Acting(), present.Acting(); is.PrincipalID != was.PrincipalID || is.Name != was.Name {
+		return ErrNotSignedIn
+	}
+	return nil
+}
+
 // judge finds the Session of a browser session and says whether it is still good.
 func (c *Codec) judge(r store.Reader, b *Browser, now time.Time) error {
 	if !now.Before(b.Ends()) {
