@@ -460,8 +460,8 @@ func (s *SignIns) open(r store.Reader, cookie string, now time.Time, steps ...id
 // what it returns: one that led on is gone, one that was refused stays.
 func (s *SignIns) step(ctx context.Context, cookie string, do func(tx store.Tx, h *identity.SignIn, p *identity.Person, now time.Time) (Outcome, error), steps ...identity.SignInStep) (Outcome, error) {
 	var out Outcome
-	now := s.now()
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		now := s.now()
 		h, p, ok, err := s.open(tx, cookie, now, steps...)
 		if err != nil {
 			return err

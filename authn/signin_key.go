@@ -175,6 +175,7 @@ func (s *SignIns) FinishPasskey(ctx context.Context, v Visitor, handle string, r
 	}
 	var out Outcome
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		now := s.now() // it may have waited for its turn, beyond the end of the ceremony
 		login, err := keys.FinishLogin(tx, asserted, now)
 		if err != nil {
 			out, err = refusedCode(err, now)

@@ -41,14 +41,11 @@ func (s *SignIns) OpenCodes(ctx context.Context, browser, wrapped string) (codes
 	if err != nil || len(plain) < endBytes {
 		return nil, nil
 	}
-	now := s.now()
 	once := opened{state: plain, end: int64(binary.BigEndian.Uint64(plain))}
-	if now.Unix() >= once.end {
-		return nil, nil
-	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		codes = nil
-		if identity.UsedCeremonies.Has(tx, once.key()...) {
+		now := s.now() // the mark of what has ended may be gone
+		if now.Unix() >= once.end || identity.UsedCeremonies.Has(tx, once.key()...) {
 			return nil
 		}
 		codes = strings.Split(string(plain[endBytes:]), "\n")

@@ -83,8 +83,8 @@ func (s *SignIns) StepUpByPassword(ctx context.Context, v Visitor, b *session.Br
 // stepUp looks at a factor of who is signed in.
 func (s *SignIns) stepUp(ctx context.Context, v Visitor, b *session.Browser, show func(store.Tx, *identity.Person, time.Time) (identity.Factor, string, error)) (Outcome, error) {
 	var out Outcome
-	now := s.now()
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		now := s.now()
 		p, err := identity.FindPerson(tx, b.PersonID)
 		if errors.Is(err, store.ErrNotFound) {
 			out = startAgain()

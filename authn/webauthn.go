@@ -157,6 +157,9 @@ func (a *Asserted) kept(refusal webauthnx.Refusal) bool {
 // wait before another code, and failures without a name count for nobody. Nobody can
 // shut a person with a security key out.
 func (w *WebAuthn) FinishLogin(tx store.Tx, a *Asserted, now time.Time) (*SecurityKeyLogin, error) {
+	if now.Unix() >= a.ceremony.end { // it was in time when it was judged; a mark may be dropped
+		return nil, refusedKey(webauthnx.Expired, false)
+	}
 	if a.ceremony.used(tx) {
 		return nil, refusedKey(webauthnx.WrongChallenge, false)
 	}

@@ -521,8 +521,20 @@ func TestT274_WhatChangedSinceAnAnswerWasJudged(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.refused("again", finish(one), webauthnx.WrongChallenge, false)
+	// ... and again when its mark may be gone, and a first time too late.
+	one, late := judge(10), judge(11)
+	if err := finish(one); err != nil {
+		t.Fatal(err)
+	}
+	s.now = s.now.Add(webauthnx.Lifetime)
+	s.refused("too late", finish(late), webauthnx.Expired, false)
+	s.now = s.now.Add(time.Second)
+	if err := finish(judge(12)); err != nil { // drops old marks
+		t.Fatal(err)
+	}
+	s.refused("again, its mark gone", finish(one), webauthnx.Expired, false)
 	// T275: a key that was removed meanwhile, signing rightly or with a counter that went back.
-	gone, back := judge(11), judge(3)
+	gone, back := judge(13), judge(3)
 	s.must(s.store.Update(t.Context(), func(tx store.Tx) error { identity.DeleteSecurityKey(tx, s.device(d)); return nil }))
 	s.refused("a removed key", finish(gone), webauthnx.UnknownCredential, true)
 	s.refused("a removed key", finish(back), webauthnx.Cloned, true)
