@@ -147,6 +147,29 @@ func TestT241_PostedSignInLink(t *testing.T) {
 	}
 }
 
+// Of two role sessions of one name and one second, who asked for them tells whose they are.
+func TestT249_RoleSessionsOfOneSecond(t *testing.T) {
+	w := newWorld(t)
+	as := func(issuer string) *API {
+		w.signInRole("")
+		w.edit(func(tx store.Tx) error {
+			cookie, err := w.sessions.NewBrowser(tx, &session.Session{Kind: session.Role, Account: ours, PrincipalID: "AROADEVELOPERSDEVELO", Name: "carol", Issued: w.now, Issuer: issuer},
+				&identity.BrowserSession{}, w.now, rand.Reader)
+			w.cookies[SessionCookie] = &http.Cookie{Name: SessionCookie, Value: cookie}
+			return err
+		})
+		return w.api()
+	}
+	one, two, again := as("ASIAAAAAAAAAAAAAAAAA"), as("ASIABBBBBBBBBBBBBBBB"), as("ASIAAAAAAAAAAAAAAAAA")
+	for api, want := range map[*API]int{one: 2, two: 1, again: 2} {
+		out, err := lanyard.Call[lanyard.ListBrowserSessionsOutput](t.Context(), api.Lanyard, &lanyard.ListBrowserSessionsInput{})
+		w.must(err)
+		if len(out.Sessions) != want {
+			t.Errorf("T249: %d sessions, want %d", len(out.Sessions), want)
+		}
+	}
+}
+
 // Who can assume a role chooses the session name. Two who have the same one, as
 // developers/carol, are one identity to policies and to what is kept for a person; neither
 // sees where the other is signed in, or signs the other out.

@@ -214,7 +214,8 @@ func (s *Service) signedIn(c *service.Call) (browsers []*session.Browser, logins
 
 // sameBearer tells whether a session of the caller's role and session name, or user, is the
 // caller's own: of a role, one with the same source identity, which nobody can change along
-// a chain of roles, or where there is none, one that comes from the same sign-in.
+// a chain of roles, or where there is none, one of the same second that the same credentials
+// asked for, as all have that were made of one sign-in.
 func sameBearer(p *authn.Principal, of *session.Session) bool {
 	if p.Kind != authn.AssumedRole && p.Kind != authn.FederatedUser {
 		return true
@@ -223,7 +224,7 @@ func sameBearer(p *authn.Principal, of *session.Session) bool {
 	if own.SourceIdentity != "" || of.SourceIdentity != "" {
 		return own.SourceIdentity == of.SourceIdentity
 	}
-	return own.Issued.Equal(of.Issued) && own.Origin == of.Origin
+	return own.Issued.Equal(of.Issued) && own.Origin == of.Origin && own.Issuer == of.Issuer
 }
 
 // sealedFor is sameBearer of a session that a record holds.
