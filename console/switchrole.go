@@ -260,10 +260,7 @@ func (c *Console) assume(ctx context.Context, v *Visit, self *API, role recentRo
 	})
 	if err != nil {
 		if p := problemOf(err); p.Status < http.StatusInternalServerError {
-			refused.ID, refused.Cause = p.ID, err
-			if p.Code == "AccessDenied" {
-				refused.Do = []Step{{"Whoever may read the trail sees why.", "/why/" + p.ID}}
-			}
+			refused.ID, refused.Cause = p.ID, err // no link to why: there is none for an unknown account
 			return nil, refused
 		}
 		return nil, err

@@ -3,9 +3,11 @@ package console
 import (
 	"context"
 	"crypto/rand"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +153,7 @@ func TestSwitchRole(t *testing.T) {
 // Whatever it is that does not fit, the answer is one, and it is AWS's.
 func TestSwitchRoleRefused(t *testing.T) {
 	w := newSwitchWorld(t)
+	var answer string // of all, but for what was typed and what is random
 	for name, form := range map[string]url.Values{
 		"no account":          to("", "deploy"),
 		"no role":             to(string(theirs), ""),
@@ -169,6 +172,19 @@ func TestSwitchRoleRefused(t *testing.T) {
 				t.Errorf("%d", a.StatusCode)
 			}
 			a.contains(t, "You did not switch", msgNoSwitch)
+			body := a.body
+			for _, field := range []string{"account", "roleName"} {
+				if typed := form.Get(field); typed != "" {
+					body = strings.ReplaceAll(body, ` value="`+html.EscapeString(typed)+`"`, "")
+				}
+			}
+			body = regexp.MustCompile(`(?s)nonce="[^"]*"|[0-9a-f]{8}-[0-9a-f-]{27}|<pre.*?</pre>|data-copy="[^"]*"`).ReplaceAllString(body, "")
+			body = strings.ReplaceAll(body, ` value=""`, "")
+			if answer == "" {
+				answer = body
+			} else if body != answer {
+				t.Errorf("it tells what does not fit:\n%s\n---\n%s", body, answer)
+			}
 			if w.whoIs().Switched != nil {
 				t.Error("switched")
 			}
