@@ -106,7 +106,7 @@ func (c *Console) switched(v *Visit) error {
 			Why: "You worked as the role " + to.Role + " of the account " + digits(to.Account) + ". Nothing was done now.",
 			Do:  []Step{{"Switch to it again, or go back to " + to.From + ".", switchPath}},
 		}
-	case strings.HasPrefix(path, "/security"), path == authorizePath:
+	case strings.HasPrefix(path, "/security") && !strings.HasPrefix(path, "/security/step-up"), path == authorizePath:
 		return &Problem{
 			Status: http.StatusConflict, Title: "This is about " + to.From, Why: "You work as the role " + to.Role + " now, which has no sign-in of its own.",
 			Do: []Step{{"Go back to " + to.From + " first.", switchPath}},
