@@ -51,6 +51,8 @@ const (
 // not. They are made in the background; Close ends that.
 type surveys struct {
 	clock func() time.Time
+	// host is the clock by which a look's work is timed: the other one can be set.
+	host func() time.Time
 	// patience waits for a page.
 	patience func() <-chan time.Time
 	// read does the work, and check tells whether something changed since.
@@ -98,7 +100,7 @@ type surveyed struct {
 	err    error     // of the last attempt
 	quiet  time.Time // until then nothing changed since the look
 	moved  bool      // something changed since, and it is not looked again yet
-	tried  time.Time
+	tried  time.Time // when the last attempt ended, and took is how long it took, by the clock of the host
 	took   time.Duration
 	weight int
 	// slow tells that the last one took much longer than a page waits.
@@ -144,7 +146,7 @@ func (l *look) weigh() int {
 
 func newSurveys(clock func() time.Time, region string, fail func(error)) *surveys {
 	s := &surveys{
-		clock: clock, fail: fail, byKey: map[surveyKey]*list.Element{}, recent: list.New(), slots: make(chan struct{}, surveysAtOnce),
+		clock: clock, host: time.Now, fail: fail, byKey: map[surveyKey]*list.Element{}, recent: list.New(), slots: make(chan struct{}, surveysAtOnce),
 		patience: func() <-chan time.Time { return time.After(surveyPatience) },
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -333,7 +335,7 @@ func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{})
 	kept.done, kept.reading, kept.started = make(chan struct{}), make(chan struct{}), time.Now()
 	done, reading = known()
 	last, since := kept.look, kept.quiet
-	rests := s.clock().Sub(kept.tried) < surveyRest*kept.took
+	rests := s.host().Sub(kept.tried) < surveyRest*kept.took
 	s.work.Go(func() {
 		defer func() { <-s.slots }()
 		ctx, cancel := context.WithTimeout(s.ctx, surveyLimit)
@@ -346,7 +348,7 @@ func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{})
 // run is what start begins. Who reads it there holds no lock, so that what is kept comes
 // with it.
 func (s *surveys) run(ctx context.Context, p *looker, kept *surveyed, last *look, since time.Time, rests bool) {
-	began, start := s.clock().UTC(), time.Now()
+	began, start, begun := s.clock().UTC(), time.Now(), s.host()
 	moved, made, err := s.attempt(ctx, p, kept, last, since, rests)
 	if err != nil && s.ctx.Err() == nil && !refused(err) {
 		s.fail(err)
@@ -367,8 +369,8 @@ func (s *surveys) run(ctx context.Context, p *looker, kept *surveyed, last *look
 		}
 	}
 	if made != nil || err != nil {
-		kept.tried = s.clock()
-		kept.took = kept.tried.Sub(began)
+		kept.tried = s.host()
+		kept.took = kept.tried.Sub(begun)
 		kept.slow = time.Since(start) > surveySlow
 	}
 	if e := s.byKey[kept.key]; e != nil && e.Value == kept {

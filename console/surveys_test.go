@@ -36,6 +36,7 @@ func newSurveying(t *testing.T, read func(ctx context.Context) (*look, error)) *
 		x.reads.Add(1)
 		return read(ctx)
 	}
+	x.host = x.clock
 	x.patience = func() <-chan time.Time { return nil } // for ever
 	t.Cleanup(x.Close)
 	return x
@@ -85,6 +86,24 @@ func TestSurveysAreKept(t *testing.T) {
 	x.must(x.ask("b", false))
 	if n := x.reads.Load(); n != 4 {
 		t.Error("somebody else's look was shown")
+	}
+}
+
+// A clock that is set while the account is read does not make the look seem slow, after
+// which it would rest for as long again.
+func TestSurveysWhenTheClockIsSet(t *testing.T) {
+	var x *surveying
+	x = newSurveying(t, func(context.Context) (*look, error) {
+		x.later(time.Hour)
+		return &look{}, nil
+	})
+	x.host = time.Now
+	for n := range 3 {
+		time.Sleep(20 * time.Millisecond) // longer than twice what it took
+		x.must(x.ask("a", true))
+		if got := x.reads.Load(); got != int64(n+1) {
+			t.Fatalf("read %d times, though %d times something had changed", got, n+1)
+		}
 	}
 }
 
