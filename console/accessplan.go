@@ -166,15 +166,12 @@ func (c *Console) planPage(v *Visit, name string, d *draft, saved time.Time, fai
 		day = ""
 	}
 	seen, err := v.plan(day)
-	switch {
-	case errors.Is(err, errLooking):
-		body.Look.Refreshing = true
-	case refused(err):
-		body.Denied = v.deniedOf(err)
-	case err != nil:
+	var ok bool
+	if ok, body.Denied, err = v.seen(&body.Look, seen, err); err != nil {
 		return err
-	default:
-		body.Look.At, body.Look.Refreshing, body.Look.ByHand = seen.began, seen.Refreshing, true
+	}
+	if ok {
+		body.Look.ByHand = true
 		body.Plan = seen.plan
 		for _, s := range shownSections(seen.sections) {
 			s.Note = Field{Name: "note-" + s.ID, Label: "Note on " + strings.ToLower(s.Title), Type: "textarea", Rows: 2, Value: d.Notes[s.ID], MaxLength: maxNote, Optional: true}

@@ -365,23 +365,17 @@ func (p *checklistPage) fill(v *Visit, info *advisor.ChecklistInfo, subject stri
 	path := checklistPath(info, subject)
 	p.Look = lookLine{Path: path}
 	seen, err := v.checklist(info, subject)
-	switch {
-	case errors.Is(err, errLooking):
-		p.Look.Refreshing = true
-		return nil
-	case errors.Is(err, advisor.ErrUnknownKey):
+	if errors.Is(err, advisor.ErrUnknownKey) {
 		p.Problem = &Problem{Status: http.StatusNotFound, Title: "There is no such key", Why: "This account has no access key " + subject + ", and its trail knows of none.", ID: v.ID,
 			Do: []Step{{"Ask for another.", "/checklists/" + info.Name}}}
 		return nil
-	case refused(err):
-		p.Denied = v.deniedOf(err)
-		return nil
-	case err != nil:
+	}
+	var ok bool
+	if ok, p.Denied, err = v.seen(&p.Look, seen, err); !ok {
 		return err
 	}
 	list := seen.checklist
 	p.Of = list.Of
-	p.Look.At, p.Look.Refreshing = seen.began, seen.Refreshing
 	kept, err := v.progressOn(info.Name, subject)
 	if err != nil {
 		return err

@@ -90,17 +90,27 @@ type shownFinding struct {
 func (v *Visit) report() (*view, lookLine, *Denied, error) {
 	line := lookLine{Path: v.Request.URL.RequestURI()}
 	seen, err := v.review()
+	ok, denied, err := v.seen(&line, seen, err)
+	if !ok {
+		return nil, line, denied, err
+	}
+	return seen, line, nil, nil
+}
+
+// seen fills in what a page says of a look at the account. If it is not ok, there is none to
+// show: denied says why, if the person may not look; otherwise there is none yet.
+func (v *Visit) seen(line *lookLine, seen *view, err error) (ok bool, denied *Denied, _ error) {
 	switch {
 	case errors.Is(err, errLooking):
 		line.Refreshing = true
-		return nil, line, nil, nil
+		return false, nil, nil
 	case refused(err):
-		return nil, line, v.deniedOf(err), nil
+		return false, v.deniedOf(err), nil
 	case err != nil:
-		return nil, line, nil, err
+		return false, nil, err
 	}
 	line.At, line.Refreshing = seen.began, seen.Refreshing
-	return seen, line, nil, nil
+	return true, nil, nil
 }
 
 func (c *Console) showFindings(v *Visit) error {

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -41,15 +40,11 @@ func (c *Console) showPlanSection(v *Visit) error {
 	}
 	body := sectionPage{Look: lookLine{Path: v.Request.URL.RequestURI()}, Section: all[i]}
 	seen, err := v.survey()
-	switch {
-	case errors.Is(err, errLooking):
-		body.Look.Refreshing = true
-	case refused(err):
-		body.Denied = v.deniedOf(err)
-	case err != nil:
+	var ok bool
+	if ok, body.Denied, err = v.seen(&body.Look, seen, err); err != nil {
 		return err
-	default:
-		body.Look.At, body.Look.Refreshing = seen.began, seen.Refreshing
+	}
+	if ok {
 		body.fill(v, &seen.sections[i])
 	}
 	if v.WantsFragment() {
