@@ -182,7 +182,7 @@ func (s *SignIns) byPassword(ctx context.Context, v Visitor, a attempt, then fun
 	slowed := false
 	err := s.Store.View(ctx, func(r store.Reader) (err error) {
 		if waits, err = s.mayTry(r, v, &a, now); err == nil {
-			slowed, err = s.slowed(r, v, &a, now)
+			slowed, err = takesTurn(r, &a, now)
 		}
 		return err
 	})

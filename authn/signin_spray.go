@@ -17,9 +17,9 @@ import (
 // the count of each name and the budget of each address. So the failures of all are counted
 // together. Past a threshold there is an alarm: an event on the trail of each account, a
 // warning in the log, a metric, a line on the page Health. While it lasts, passwords from
-// places that are new to a person are looked at one after the other, at a slow rate. Nobody
-// is shut out by it: a browser or an address from which the person has signed in before, a
-// passkey and a one-time link go on as ever.
+// browsers that are new to a person are looked at one after the other, at a slow rate. Nobody
+// is shut out by it: a browser in which the person has signed in before, a passkey and a
+// one-time link go on as ever.
 const (
 	sprayWindow   = 10 * time.Minute
 	sprayFailures = 200 // of all names, within the window
@@ -114,21 +114,6 @@ func (s *SignIns) Alarm(ctx context.Context) (until time.Time, err error) {
 	return until, err
 }
 
-// atHome tells whether a person has signed in from the visitor's address before, as one of the
-// browsers that are known of them did.
-func atHome(r store.Reader, v Visitor, p *identity.Person, now time.Time) (bool, error) {
-	from := v.from()
-	if from == "" || v.Address.IsLoopback() { // everybody is there, behind a proxy
-		return false, nil
-	}
-	found := false
-	err := identity.KnownDevices.Scan(r, "", func(_ store.Key, d *identity.KnownDevice) bool {
-		found = found || d.Address == from && now.Before(d.Expires)
-		return !found
-	}, p.ID())
-	return found, err
-}
-
 // slow lets those take turns who come from new places while there is an alarm.
 type slow struct {
 	mu    sync.Mutex
@@ -155,20 +140,14 @@ func (s *slow) take(now time.Time) (until time.Time) {
 	return time.Time{}
 }
 
-// slowed says whether an attempt has to wait for a turn.
-func (s *SignIns) slowed(r store.Reader, v Visitor, a *attempt, now time.Time) (bool, error) {
+// takesTurn says whether an attempt has to wait for a turn. It does not look at who has signed in
+// from an address before: who shares the address would learn which names exist.
+func takesTurn(r store.Reader, a *attempt, now time.Time) (bool, error) {
 	if !a.apart() {
 		return false, nil
 	}
 	t, err := sprayOf(r)
-	if err != nil || !now.Before(t.Until) {
-		return false, err
-	}
-	if a.person == nil {
-		return true, nil
-	}
-	known, err := atHome(r, v, a.person, now)
-	return !known, err
+	return err == nil && now.Before(t.Until), err
 }
 
 // warnOfSpray says in the log that an alarm has begun.

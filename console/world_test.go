@@ -58,10 +58,7 @@ type world struct {
 }
 
 // newWorld makes an installation with one account.
-func newWorld(t *testing.T) *world { return newLimitedWorld(t, iamservice.Limits{}) }
-
-// newLimitedWorld is one with quotas of its own; the zero value is AWS's.
-func newLimitedWorld(t *testing.T, limits iamservice.Limits) *world {
+func newWorld(t *testing.T) *world {
 	t.Helper()
 	x := &tester{t: t, site: "https://id.example.com", now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC), cookies: map[string]*http.Cookie{}}
 	w := &world{tester: x, store: memory.New()}
@@ -82,7 +79,6 @@ func newLimitedWorld(t *testing.T, limits iamservice.Limits) *world {
 	passwords := password.NewHasher(password.Cost{Memory: 16, Time: 1, Threads: 1}, 2)
 	people, err := iamservice.New(iamservice.Config{
 		Ring:      w.ring,
-		Limits:    limits,
 		Markers:   service.NewMarkers(key("markers")),
 		Passwords: passwords,
 		Managed:   managed,
