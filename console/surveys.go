@@ -252,7 +252,7 @@ func (s *surveys) of(p *looker, key surveyKey) (*view, error) {
 		return &view{look: last}, nil
 	}
 	s.mu.Unlock()
-	done, reading := s.start(p, kept)
+	done, reading, ours := s.start(p, kept)
 	if done != nil {
 		select {
 		case <-done:
@@ -270,7 +270,7 @@ func (s *surveys) of(p *looker, key surveyKey) (*view, error) {
 	if kept.look == nil {
 		return nil, errLooking
 	}
-	return &view{look: kept.look, Refreshing: done == nil || kept.done != nil || kept.moved}, nil
+	return &view{look: kept.look, Refreshing: !ours || kept.done != nil || kept.moved}, nil
 }
 
 // forget drops the looks of a session at its account.
@@ -311,8 +311,10 @@ func (s *surveys) drop(e *list.Element) {
 
 // start looks in the background whether something changed, and if so again, unless too much
 // is under way. It returns what is closed at the end of that, or nil. Where it is known to
-// take much longer than a page waits, or does already, reading is closed as soon as the account is read; else nil.
-func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{}) {
+// take much longer than a page waits, or does already, reading is closed as soon as the account
+// is read; else nil. ours tells that it began with this visit: one that was under way may have
+// read what the person has changed since.
+func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{}, ours bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := func() (done, reading chan struct{}) {
@@ -322,15 +324,16 @@ func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{})
 		return kept.done, nil
 	}
 	if kept.done != nil {
-		return known()
+		done, reading = known()
+		return done, reading, false
 	}
 	if s.ctx.Err() != nil {
-		return nil, nil
+		return nil, nil, false
 	}
 	select {
 	case s.slots <- struct{}{}:
 	default:
-		return nil, nil // the next visit tries again
+		return nil, nil, false // the next visit tries again
 	}
 	kept.done, kept.reading, kept.started = make(chan struct{}), make(chan struct{}), time.Now()
 	done, reading = known()
@@ -342,7 +345,7 @@ func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{})
 		defer cancel()
 		s.run(ctx, p, kept, last, since, rests)
 	})
-	return done, reading
+	return done, reading, true
 }
 
 // run is what start begins. Who reads it there holds no lock, so that what is kept comes

@@ -89,6 +89,40 @@ func TestSurveysAreKept(t *testing.T) {
 	}
 }
 
+// A page that comes while the account is read cannot know whether what was just put right
+// was read before or after: it does not take that look for one of this moment.
+func TestSurveysThatBeganBeforeTheVisit(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	x := newSurveying(t, func(context.Context) (*look, error) {
+		begun <- struct{}{}
+		<-end
+		return &look{}, nil
+	})
+	first := make(chan *view)
+	go func() {
+		v, _ := x.ask("a", true)
+		first <- v
+	}()
+	<-begun
+	second := make(chan *view)
+	go func() {
+		v, _ := x.of(&looker{}, surveyKey{account: string(ours), session: "a"}) // something was changed just before
+		second <- v
+	}()
+	select {
+	case <-second:
+		t.Fatal("it did not wait for the look under way")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(end)
+	if v := <-first; v == nil || v.Refreshing {
+		t.Error("the visit that began the look takes it for an old one")
+	}
+	if v := <-second; v == nil || !v.Refreshing {
+		t.Error("a look that began before the visit passes for one of this moment")
+	}
+}
+
 // A clock that is set while the account is read does not make the look seem slow, after
 // which it would rest for as long again.
 func TestSurveysWhenTheClockIsSet(t *testing.T) {
