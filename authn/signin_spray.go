@@ -35,7 +35,7 @@ const (
 // restart does not end an alarm.
 const purposeSpray Purpose = "spray"
 
-const msgSlow = "very many sign-ins fail at this server at the moment, so those from new places take turns. A passkey, or a browser in which you signed in before, need not wait"
+const msgSlow = "very many sign-ins fail at this server at the moment, so those from new browsers take turns. A passkey, or a browser in which you signed in before, need not wait"
 
 // sprayOf is the count of all failures.
 func sprayOf(r store.Reader) (*identity.Throttle, error) { return throttleOf(r, purposeSpray, "") }
@@ -114,7 +114,7 @@ func (s *SignIns) Alarm(ctx context.Context) (until time.Time, err error) {
 	return until, err
 }
 
-// slow lets those take turns who come from new places while there is an alarm.
+// slow lets those take turns who come with new browsers while there is an alarm.
 type slow struct {
 	mu    sync.Mutex
 	turns *rate.Limiter
@@ -152,5 +152,5 @@ func takesTurn(r store.Reader, a *attempt, now time.Time) (bool, error) {
 
 // warnOfSpray says in the log that an alarm has begun.
 func (s *SignIns) warnOfSpray() {
-	s.Log.Warn("very many sign-ins fail: passwords from new places are slowed", "failures", sprayFailures, "window", sprayWindow, "for", sprayLasts)
+	s.Log.Warn("very many sign-ins fail: passwords from new browsers are slowed", "failures", sprayFailures, "window", sprayWindow, "for", sprayLasts)
 }

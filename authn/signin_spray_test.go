@@ -70,7 +70,7 @@ func TestT232_SprayOverEverything(t *testing.T) {
 			d.is(d.pass(authn.Visitor{Address: netip.MustParseAddr("203.0.113.9")}, "acme", name, bobPassword), authn.Wait)
 		}
 	}
-	d.now = d.now.Add(time.Second) // new places have their turn
+	d.now = d.now.Add(time.Second) // new browsers have their turn
 	d.is(d.pass(authn.Visitor{Address: netip.MustParseAddr("198.51.100.77")}, "acme", "carol", bobPassword), authn.SignedIn)
 	d.must(d.trail.Sync(t.Context()))
 	d.view(func(r store.Reader) error {

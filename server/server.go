@@ -665,7 +665,7 @@ func (s *Server) health(ctx context.Context) []console.Check {
 	if until, err := s.signIns.Alarm(ctx); err != nil {
 		signIn.OK, signIn.Text = false, "not ready: the server's log says why"
 	} else if !until.IsZero() {
-		signIn.OK, signIn.Text = false, "very many sign-ins fail, as of somebody who tries passwords with many names: those from new places are slowed until "+until.Format("15:04 UTC")
+		signIn.OK, signIn.Text = false, "very many sign-ins fail, as of somebody who tries passwords with many names: those from new browsers are slowed until "+until.Format("15:04 UTC")
 	}
 	return append(all, signIn, console.Check{Name: "uptime", OK: true, Text: time.Since(s.began).Round(time.Second).String()})
 }
