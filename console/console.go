@@ -161,7 +161,8 @@ type Console struct {
 	nav    []navSection // the entries that lead somewhere
 	guard  http.Handler // refuses what other sites send, then serves
 
-	surveys *surveys
+	surveys  *surveys
+	refusals refusals
 	// rendering has a token for each page that is being written. That takes a core for
 	// its time; a crowd of visitors would else delay every request of the API.
 	rendering chan struct{}

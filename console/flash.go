@@ -53,6 +53,12 @@ func (v *Visit) storeFlashes() {
 	})
 }
 
+// hasFlashes tells whether there are messages for this page.
+func (v *Visit) hasFlashes() bool {
+	_, err := v.Request.Cookie(flashCookie)
+	return err == nil || len(v.flashes) > 0
+}
+
 // takeFlashes are the messages for this page. They are shown once.
 func (v *Visit) takeFlashes() []Flash {
 	var flashes []Flash

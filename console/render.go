@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -110,21 +111,35 @@ func (s *views) hx(pairs ...string) (template.HTMLAttr, error) {
 	return template.HTMLAttr(b.String()), nil
 }
 
-// write executes a template into memory first, so that a failure leaves room for
-// the page that says so.
+// write answers with a template of a page.
 func (v *Visit) write(status int, page, name string, data any) error {
+	whole, err := v.execute(page, name, data)
+	if err != nil {
+		return err
+	}
+	return v.send(status, whole)
+}
+
+// execute executes a template into memory, so that a failure leaves room for the page
+// that says so.
+func (v *Visit) execute(page, name string, data any) ([]byte, error) {
 	parsed := v.console.views.pages[page]
 	if parsed == nil {
-		return fmt.Errorf("there is no page %q", page)
+		return nil, fmt.Errorf("there is no page %q", page)
 	}
 	set, err := parsed()
 	if err != nil {
-		return fmt.Errorf("parse the page %s: %w", page, err)
+		return nil, fmt.Errorf("parse the page %s: %w", page, err)
 	}
-	var b bytes.Buffer
-	if err := v.console.render(&b, set, name, data); err != nil {
-		return fmt.Errorf("write the page %s: %w", page, err)
+	b := bytes.NewBuffer(make([]byte, 0, 16<<10)) // most pages fit
+	if err := v.console.render(b, set, name, data); err != nil {
+		return nil, fmt.Errorf("write the page %s: %w", page, err)
 	}
+	return b.Bytes(), nil
+}
+
+// send answers with what execute made.
+func (v *Visit) send(status int, page []byte) error {
 	var random [16]byte
 	if _, err := io.ReadFull(v.console.config.Rand, random[:]); err != nil {
 		return fmt.Errorf("make a nonce: %w", err)
@@ -132,12 +147,14 @@ func (v *Visit) write(status int, page, name string, data any) error {
 	nonce := hex.EncodeToString(random[:])
 	v.secure(nonce)
 	v.storeFlashes()
+	page = bytes.ReplaceAll(writeActing(page, v.Person), v.console.views.nonce, []byte(nonce))
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.Header().Set("Content-Length", strconv.Itoa(len(page))) // else it goes out in chunks
 	v.w.WriteHeader(status)
 	if v.Request.Method == http.MethodHead {
 		return nil
 	}
-	_, err = v.w.Write(bytes.ReplaceAll(writeActing(b.Bytes(), v.Person), v.console.views.nonce, []byte(nonce)))
+	_, err := v.w.Write(page)
 	return err
 }
 

@@ -169,39 +169,51 @@ func (c *Console) showSignIn(v *Visit) error {
 	if name := v.Query("account"); name != "" {
 		account = name
 	}
-	return c.signInForm(v, root, account, "", authn.Destination(v.Query("return")), "")
+	return c.signInForm(v, root, typed{account: account, to: authn.Destination(v.Query("return"))})
 }
 
-func (c *Console) signInForm(v *Visit, root bool, account, name, to, problem string) error {
+// typed is what somebody typed into the form, and what they are told about it.
+type typed struct{ account, name, to, problem string }
+
+func (c *Console) signInForm(v *Visit, root bool, in typed) error {
+	if in.problem != "" && v.Person == nil && !v.hasFlashes() {
+		return c.refuse(v, root, in)
+	}
+	return v.Render("signin", c.signInPage(v, root, in))
+}
+
+// signInPage is the form. What was typed is shown again, and looked at only for being empty:
+// see refusals.
+func (c *Console) signInPage(v *Visit, root bool, in typed) Page {
 	tab := func(as string) string {
-		q := url.Values{"as": {as}, "return": {to}}
+		q := url.Values{"as": {as}, "return": {in.to}}
 		if v.Person != nil {
 			q.Set("again", "1") // else it would lead back at once
 		}
 		return "/signin?" + q.Encode()
 	}
 	body := signInPage{
-		Root: root, Error: problem, Return: to, Passkey: c.config.passkeys(),
+		Root: root, Error: in.problem, Return: in.to, Passkey: c.config.passkeys(),
 		Tabs: []Tab{{Text: "IAM user", Path: tab("user"), Current: !root}, {Text: "Root user", Path: tab("root"), Current: root}},
 	}
 	password := Field{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password", MaxLength: 1024}
 	if root {
 		body.Fields = []Field{
-			{Name: "email", Label: "E-mail address of the root user", Type: "email", Value: name, Autocomplete: "username webauthn", Autofocus: name == "", MaxLength: 320},
+			{Name: "email", Label: "E-mail address of the root user", Type: "email", Value: in.name, Autocomplete: "username webauthn", Autofocus: in.name == "", MaxLength: 320},
 			password,
 		}
 	} else {
 		body.Fields = []Field{
-			{Name: "account", Label: "Account ID or alias", Value: account, Autocomplete: "organization", Autofocus: account == "", MaxLength: 63, Hint: "12 digits, or the name of the account"},
-			{Name: "username", Label: "IAM user name", Value: name, Autocomplete: "username webauthn", Autofocus: account != "" && name == "", MaxLength: 128},
+			{Name: "account", Label: "Account ID or alias", Value: in.account, Autocomplete: "organization", Autofocus: in.account == "", MaxLength: 63, Hint: "12 digits, or the name of the account"},
+			{Name: "username", Label: "IAM user name", Value: in.name, Autocomplete: "username webauthn", Autofocus: in.account != "" && in.name == "", MaxLength: 128},
 			password,
 		}
 	}
 	page := Page{Title: "Sign in", Layout: Card, Replaces: true, Body: body}
-	if problem != "" {
+	if in.problem != "" {
 		page.Status = http.StatusUnprocessableEntity
 	}
-	return v.Render("signin", page)
+	return page
 }
 
 func (c *Console) signIn(v *Visit) error {
@@ -226,7 +238,7 @@ func (c *Console) signIn(v *Visit) error {
 		}
 	}
 	return v.follow(out, err, func(message string) error {
-		return c.signInForm(v, root, in.Account, name, to, message)
+		return c.signInForm(v, root, typed{account: in.Account, name: name, to: to, problem: message})
 	})
 }
 

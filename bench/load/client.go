@@ -60,6 +60,14 @@ func (s *server) sign(c sigv4.Credentials, service, action string, parameters ..
 	return b.Bytes(), nil
 }
 
+// form makes the request of a browser that sends a form.
+func (s *server) form(path string, values url.Values) request {
+	_, port, _ := net.SplitHostPort(s.address)
+	body := values.Encode()
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost:%s\r\nOrigin: http://localhost:%s\r\nSec-Fetch-Site: same-origin\r\n"+
+		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s", path, port, port, len(body), body)
+}
+
 // connection is a keep-alive connection. It reads as much HTTP as this server answers:
 // a status line, headers with a Content-Length, a body.
 type connection struct {
@@ -67,8 +75,15 @@ type connection struct {
 	in *bufio.Reader
 }
 
-func (s *server) dial() (*connection, error) {
-	c, err := net.Dial("tcp", s.address)
+func (s *server) dial() (*connection, error) { return s.dialFrom(nil) }
+
+// dialFrom connects from an address of the loopback network.
+func (s *server) dialFrom(from net.IP) (*connection, error) {
+	var dialer net.Dialer
+	if from != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: from}
+	}
+	c, err := dialer.Dial("tcp", s.address)
 	if err != nil {
 		return nil, err
 	}

@@ -23,11 +23,14 @@ const (
 	signInsAtOnce = 500
 	signInUsers   = 50
 	// signInPause is how long one who was asked to come back later stays away, in the
-	// middle: a fifth of what the page says.
+	// middle: a fifth of what the page says. Who was let in comes again after it, too.
 	signInPause = time.Second
 	// signInCallers is how many programs call the API meanwhile: enough to see a delay,
 	// too few to be one.
 	signInCallers = 4
+
+	rightPassword = "Seven-tired-0xen-sing"
+	wrongPassword = "Correct horse 7 battery"
 )
 
 // measureSignIns tells what a crowd that tries passwords does to the requests of others,
@@ -47,26 +50,33 @@ func measureSignIns(ctx context.Context, o options, store, dir string) error {
 			if _, _, err := s.ask(w.owner, "CreateUser", "UserName", name); err != nil {
 				return err
 			}
-			if _, _, err := s.ask(w.owner, "CreateLoginProfile", "UserName", name, "Password", "Seven-tired-0xen-sing"); err != nil {
+			if _, _, err := s.ask(w.owner, "CreateLoginProfile", "UserName", name, "Password", rightPassword); err != nil {
 				return err
 			}
 		}
-		var quiet, busy, most, looked, refused []float64
-		for range o.runs {
-			f, err := w.calls(o.duration)
-			if err != nil {
-				return err
+		// Those who guess raise an alarm, which lasts.
+		for _, password := range []string{rightPassword, wrongPassword} {
+			var quiet, busy, most, compared, refused []float64
+			for range o.runs {
+				f, err := w.calls(o.duration)
+				if err != nil {
+					return err
+				}
+				quiet = append(quiet, f.p99.Seconds()*1e3)
+				c, err := w.crowd(password, o.duration)
+				if err != nil {
+					return err
+				}
+				busy, most = append(busy, c.p99.Seconds()*1e3), append(most, c.memory/1e6)
+				compared, refused = append(compared, float64(c.compared)), append(refused, float64(c.busy))
 			}
-			quiet = append(quiet, f.p99.Seconds()*1e3)
-			c, err := w.crowd(o.duration)
-			if err != nil {
-				return err
+			who := "guess"
+			if password == rightPassword {
+				who = "know it"
 			}
-			busy, most = append(busy, c.p99.Seconds()*1e3), append(most, c.memory/1e6)
-			looked, refused = append(looked, float64(c.looked)), append(refused, float64(c.busy))
+			fmt.Printf("| %s | %s | %.1f ms | %.1f ms | %.1f | %.0f MB | %.0f/s | %.0f/s |\n", store, who, stat.Median(quiet), stat.Median(busy), stat.Median(busy)/stat.Median(quiet),
+				stat.Median(most), stat.Median(compared)/o.duration.Seconds(), stat.Median(refused)/o.duration.Seconds())
 		}
-		fmt.Printf("| %s | %.1f ms | %.1f ms | %.1f | %.0f MB | %.0f/s | %.0f/s |\n", store, stat.Median(quiet), stat.Median(busy), stat.Median(busy)/stat.Median(quiet),
-			stat.Median(most), stat.Median(looked)/o.duration.Seconds(), stat.Median(refused)/o.duration.Seconds())
 		return nil
 	}()
 	return errors.Join(err, s.stop())
@@ -90,49 +100,58 @@ func (w *workload) calls(d time.Duration) (figures, error) {
 
 // crowdFigures are what a crowd did.
 type crowdFigures struct {
-	figures         // of the API's callers
-	memory  float64 // the most that the server had, bytes
-	looked  int64   // passwords that were compared
-	busy    int64   // attempts that were told to come back later
+	figures          // of the API's callers
+	memory   float64 // the most that the server had, bytes
+	compared int64   // passwords that were compared
+	busy     int64   // attempts that were told to come back later
 }
 
-// crowd tries passwords without end for a while, from many addresses at once.
-func (w *workload) crowd(d time.Duration) (crowdFigures, error) {
+// crowd signs in without end for a while, from many addresses at once: with a wrong
+// password mostly under names that nobody has, with the right one as those who have it.
+func (w *workload) crowd(password string, d time.Duration) (crowdFigures, error) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	defer cancel()
 	var out crowdFigures
-	var looked, busy atomic.Int64
+	var compared, busy atomic.Int64
 	var failed atomic.Pointer[error]
 	var wait sync.WaitGroup
 	for i := range signInsAtOnce {
 		wait.Go(func() {
-			v := w.server.visitor(net.IPv4(127, byte(1+i/200), byte(1+i%200), 1))
-			defer v.client.CloseIdleConnections()
+			c, err := w.server.dialFrom(net.IPv4(127, byte(1+i/200), byte(1+i%200), 1))
+			if err != nil {
+				failed.CompareAndSwap(nil, &err)
+				return
+			}
+			defer c.Close()
 			for n := 0; ctx.Err() == nil; n++ {
 				// Names are tried again and again where somebody has them, who is then
 				// protected; names that nobody has are new each time, and cost as much.
 				name := fmt.Sprintf("person-%03d", i%signInUsers)
-				if i%10 != 0 {
+				if password == wrongPassword && i%10 != 0 {
 					name = fmt.Sprintf("guess-%d-%d", i, n)
 				}
-				p, err := v.post(ctx, "/signin", url.Values{"as": {"user"}, "account": {account}, "username": {name}, "password": {"Correct horse 7 battery"}})
+				status, body, err := c.send(w.server.form("/signin", url.Values{"as": {"user"}, "account": {account}, "username": {name}, "password": {password}}), true)
 				switch {
 				case ctx.Err() != nil:
+					return
 				case err != nil:
 					failed.CompareAndSwap(nil, &err)
 					return
-				case p.status == http.StatusUnprocessableEntity && bytes.Contains(p.body, []byte("That is not right")):
-					looked.Add(1)
-				case p.status == http.StatusUnprocessableEntity:
+				case status == http.StatusSeeOther && password == rightPassword:
+					compared.Add(1)
+				case status == http.StatusUnprocessableEntity && bytes.Contains(body, []byte("That is not right")):
+					compared.Add(1)
+					continue
+				case status == http.StatusUnprocessableEntity:
 					busy.Add(1)
-					select {
-					case <-time.After(signInPause/2 + rand.N(signInPause)): // not all at the same moment
-					case <-ctx.Done():
-					}
 				default:
-					err := fmt.Errorf("POST /signin: status %d: %s", p.status, p.body)
+					err := fmt.Errorf("POST /signin: status %d: %s", status, body)
 					failed.CompareAndSwap(nil, &err)
 					return
+				}
+				select {
+				case <-time.After(signInPause/2 + rand.N(signInPause)): // not all at the same moment
+				case <-ctx.Done():
 				}
 			}
 		})
@@ -146,11 +165,11 @@ func (w *workload) crowd(d time.Duration) (crowdFigures, error) {
 		}
 	})
 	time.Sleep(d / 4) // all are there
-	looked.Store(0)
+	compared.Store(0)
 	busy.Store(0)
 	var err error
 	out.figures, err = w.calls(d)
-	out.looked, out.busy = looked.Load(), busy.Load()
+	out.compared, out.busy = compared.Load(), busy.Load()
 	cancel()
 	wait.Wait()
 	if problem := failed.Load(); problem != nil {

@@ -15,8 +15,10 @@ const (
 	// processIdle is how long a process without work is kept.
 	processIdle = time.Minute
 	// processPatience is how long one hash may take before its process is given up: a
-	// hundred times what it does.
-	processPatience = 10 * time.Second
+	// hundred times what it does. The process gives way to everything else, so that on a
+	// machine without a moment of rest this is also how long somebody who signs in waits
+	// until their password is hashed in place.
+	processPatience = 3 * time.Second
 
 	// protocolVersion is that of job and result. A server may run on after its program's
 	// file was replaced; then the file's next version says that it does not know the job.
