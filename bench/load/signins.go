@@ -33,10 +33,19 @@ const (
 	wrongPassword = "Correct horse 7 battery"
 )
 
-// measureSignIns tells what a crowd that tries passwords does to the requests of others,
-// and to memory.
+// measureSignIns tells what a crowd that signs in does to the requests of others, and to
+// memory: people who know their passwords, and somebody who guesses.
 func measureSignIns(ctx context.Context, o options, store, dir string) error {
-	s, err := start(ctx, o.binary, store, filepath.Join(dir, "signins-"+store))
+	for who, password := range map[string]string{"right": rightPassword, "guessed": wrongPassword} {
+		if err := measureCrowd(ctx, o, store, filepath.Join(dir, "signins-"+store+"-"+who), who, password); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func measureCrowd(ctx context.Context, o options, store, dir, who, password string) error {
+	s, err := start(ctx, o.binary, store, dir)
 	if err != nil {
 		return err
 	}
@@ -54,29 +63,22 @@ func measureSignIns(ctx context.Context, o options, store, dir string) error {
 				return err
 			}
 		}
-		// Those who guess raise an alarm, which lasts.
-		for _, password := range []string{rightPassword, wrongPassword} {
-			var quiet, busy, most, compared, refused []float64
-			for range o.runs {
-				f, err := w.calls(o.duration)
-				if err != nil {
-					return err
-				}
-				quiet = append(quiet, f.p99.Seconds()*1e3)
-				c, err := w.crowd(password, o.duration)
-				if err != nil {
-					return err
-				}
-				busy, most = append(busy, c.p99.Seconds()*1e3), append(most, c.memory/1e6)
-				compared, refused = append(compared, float64(c.compared)), append(refused, float64(c.busy))
+		var quiet, busy, most, compared, refused []float64
+		for range o.runs {
+			f, err := w.calls(o.duration)
+			if err != nil {
+				return err
 			}
-			who := "guess"
-			if password == rightPassword {
-				who = "know it"
+			quiet = append(quiet, f.p99.Seconds()*1e3)
+			c, err := w.crowd(password, o.duration)
+			if err != nil {
+				return err
 			}
-			fmt.Printf("| %s | %s | %.1f ms | %.1f ms | %.1f | %.0f MB | %.0f/s | %.0f/s |\n", store, who, stat.Median(quiet), stat.Median(busy), stat.Median(busy)/stat.Median(quiet),
-				stat.Median(most), stat.Median(compared)/o.duration.Seconds(), stat.Median(refused)/o.duration.Seconds())
+			busy, most = append(busy, c.p99.Seconds()*1e3), append(most, c.memory/1e6)
+			compared, refused = append(compared, float64(c.compared)), append(refused, float64(c.busy))
 		}
+		fmt.Printf("| %s | %s | %.1f ms | %.1f ms | %.1f | %.0f MB | %.0f/s | %.0f/s |\n", store, who, stat.Median(quiet), stat.Median(busy), stat.Median(busy)/stat.Median(quiet),
+			stat.Median(most), stat.Median(compared)/o.duration.Seconds(), stat.Median(refused)/o.duration.Seconds())
 		return nil
 	}()
 	return errors.Join(err, s.stop())
