@@ -29,9 +29,10 @@ setup:
 	@./scripts/setup
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet (for macOS too), staticcheck
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt these files:'; gofmt -l .; exit 1; }
 	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./cmd/lanyard
 	$(TOOL) staticcheck ./...
 
 .PHONY: vuln

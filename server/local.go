@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -47,9 +48,6 @@ import (
 
 const (
 	socketName = "lanyard.sock"
-	// maxSocketPath is the size of sun_path in Linux's sockaddr_un, less the
-	// final zero.
-	maxSocketPath = 107
 	// How long local credentials live, by default and at most: an hour, as a role
 	// session, and twelve, the longest a role session may last.
 	defaultLocalSession = time.Hour
@@ -204,10 +202,13 @@ func checkOwned(dir string) error {
 }
 
 // shortPath gives a path to a socket that fits into a socket address, however
-// long the real one is: through an open descriptor of its directory.
+// long the real one is: on Linux, through an open descriptor of its directory.
 func shortPath(path string) (short string, done func(), err error) {
 	if len(path) <= maxSocketPath {
 		return path, func() {}, nil
+	}
+	if runtime.GOOS != "linux" {
+		return "", nil, fmt.Errorf("%s: the path of a socket has at most %d bytes here; choose another with --socket", path, maxSocketPath)
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -273,15 +274,7 @@ func peerOf(c net.Conn) peer {
 		return peer{err: err}
 	}
 	var p peer
-	err = raw.Control(func(fd uintptr) {
-		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-		if err != nil {
-			p.err = err
-			return
-		}
-		p.uid = cred.Uid
-	})
-	if err != nil {
+	if err := raw.Control(func(fd uintptr) { p.uid, p.err = peerUID(int(fd)) }); err != nil {
 		p.err = err
 	}
 	return p

@@ -4,11 +4,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/lanyard-iam/lanyard/internal/password"
 )
@@ -44,19 +42,5 @@ keep the server's other requests waiting. Nobody needs to type this.`,
 			giveWay()                                      // a request is answered in microseconds, a password takes milliseconds anyway
 			return password.Serve(cmd.InOrStdin(), cmd.OutOrStdout())
 		},
-	}
-}
-
-// giveWay lets every other process go before this one. With a high nice value alone, Linux
-// lets a process that computes finish its slice of some milliseconds first.
-func giveWay() {
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return // where it cannot be told so, it is in the way at times, and right all the same
-	}
-	for _, thread := range threads { // those that come later inherit it
-		if id, err := strconv.Atoi(thread.Name()); err == nil {
-			_ = unix.SchedSetAttr(id, &unix.SchedAttr{Policy: unix.SCHED_IDLE}, 0)
-		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/audit"
@@ -101,7 +101,7 @@ Exit code 254: a step failed, or the server does not know the key.`,
 			var shown *terminalVault
 			if replace {
 				r.OpenVault = func(user string) (respond.Vault, error) {
-					if out, ok := cmd.OutOrStdout().(*os.File); ok && output == "" && secretFile == "" && isTerminal(out) {
+					if out, ok := cmd.OutOrStdout().(*os.File); ok && output == "" && secretFile == "" && term.IsTerminal(int(out.Fd())) {
 						shown = &terminalVault{out: out}
 						return shown, nil
 					}
@@ -242,9 +242,4 @@ func (v *fileVault) Keep(_, id, secret string) (string, error) {
 func (v *fileVault) Discard() {
 	_ = v.file.Close()
 	_ = os.Remove(v.file.Name())
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

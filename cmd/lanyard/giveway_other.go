@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "golang.org/x/sys/unix"
+
+// giveWay lets other processes go before this one.
+func giveWay() { _ = unix.Setpriority(unix.PRIO_PROCESS, 0, 10) }
