@@ -38,8 +38,10 @@ const (
 	defaultQueueBytes = 16 << 20
 	minKeyBytes       = 16
 
-	// company is how long a crowd of waiters waits for its stragglers.
-	company = time.Millisecond
+	// company is how long a crowd of waiters waits for its stragglers at most, and glances
+	// how many times it looks meanwhile whether all are there.
+	company = 2 * time.Millisecond
+	glances = 8
 
 	// batchBytes bounds one write, so that the commits of changes that queue up
 	// behind it are not held up for long.
@@ -335,10 +337,11 @@ func (t *Trail) await(ctx context.Context, told chan error) error {
 func (t *Trail) write(ctx context.Context) {
 	defer close(t.stopped)
 	defer t.abandon()
-	pause, linger, crowd := firstPause, true, false
+	pause, linger, crowd := firstPause, true, 0
 	for t.ready(ctx, linger, crowd) {
 		batch, doubt, more := t.take()
-		linger, crowd = !more, waiting(batch) > 1
+		// A crowd that came in two parts is still one.
+		linger, crowd = !more, max(waiting(batch), crowd*7/8)
 		err := t.commit(ctx, batch, doubt)
 		if err == nil {
 			pause = firstPause
@@ -355,8 +358,9 @@ func (t *Trail) write(ctx context.Context) {
 	}
 }
 
-// ready waits until there is something to write and, with linger, for a moment more.
-func (t *Trail) ready(ctx context.Context, linger, crowd bool) bool {
+// ready waits until there is something to write and, with linger, for a moment more: crowd
+// is how many waited together lately.
+func (t *Trail) ready(ctx context.Context, linger bool, crowd int) bool {
 	for {
 		t.mu.Lock()
 		empty, closed := len(t.queue) == 0, t.closed
@@ -376,16 +380,23 @@ func (t *Trail) ready(ctx context.Context, linger, crowd bool) bool {
 	if linger {
 		select {
 		case <-t.hurry:
-			if crowd {
-				// Those who wait came together a moment ago, and will again: for a
-				// millisecond each, they share one commit instead of many.
-				time.Sleep(company)
+			// Those who wait came together a moment ago, and will again: for a moment
+			// more, they share one commit instead of many.
+			for n := 0; crowd > 1 && n < glances && t.waiters() < crowd; n++ {
+				time.Sleep(company / glances)
 			}
 		case <-time.After(t.options.Linger):
 		case <-ctx.Done():
 		}
 	}
 	return true
+}
+
+// waiters counts those who wait for what is queued.
+func (t *Trail) waiters() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return waiting(t.queue)
 }
 
 // take takes the next batch from the front of the queue; one in doubt goes by itself.
