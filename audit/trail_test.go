@@ -703,3 +703,40 @@ func BenchmarkAppendNow(b *testing.B) {
 		}
 	})
 }
+
+// A crowd that comes again and again shares commits: each waits until the others are there,
+// and not longer. One that is alone waits for nobody, soon after the crowd has gone.
+func TestACrowdSharesItsCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const people, rounds = 8, 20
+		trail, d := newTrail(t, audit.Options{Linger: time.Hour})
+		d.set(nil, 500*time.Microsecond)
+		began := time.Now()
+		var crowd sync.WaitGroup
+		for i := range people {
+			crowd.Go(func() {
+				for n := range rounds {
+					time.Sleep(time.Duration(i) * 100 * time.Microsecond) // what it does between
+					if err := trail.AppendNow(t.Context(), read(i*rounds+n)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		crowd.Wait()
+		if n, took := d.written(), time.Since(began); n > rounds+5 || took > rounds*1500*time.Microsecond {
+			t.Errorf("%d appends took %d writes and %v", people*rounds, n, took)
+		}
+
+		before := d.written()
+		began = time.Now()
+		for n := range rounds {
+			if err := trail.AppendNow(t.Context(), read(people*rounds+n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, took := d.written()-before, time.Since(began); n != rounds || took > rounds*500*time.Microsecond+people*2*time.Millisecond {
+			t.Errorf("one alone: %d writes and %v", n, took)
+		}
+	})
+}
