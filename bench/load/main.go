@@ -48,7 +48,17 @@ func main() {
 	flag.StringVar(&store, "store", "", "sqlite, memory, or empty for both")
 	operations := flag.String("operations", "", "measure only operations that match this `regexp`")
 	flag.StringVar(&o.only, "only", "", "one `table` alone: start, operations, pages or signins")
+	crowd := flag.String("crowd", "", "be the crowd that signs in at this `address`, as the table signins starts it")
+	password := flag.String("password", "", "the crowd's `password`")
 	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if *crowd != "" {
+		if err := beCrowd(ctx, *crowd, *password, os.Stdin, os.Stdout); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if flag.NArg() > 0 || o.connections < 1 || o.runs < 1 || o.duration <= 0 {
 		flag.Usage()
 		os.Exit(2)
@@ -65,8 +75,6 @@ func main() {
 	if o.operations, err = regexp.Compile(*operations); err != nil {
 		log.Fatalf("-operations: %v", err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	if err := run(ctx, o); err != nil {
 		log.Fatal(err)
 	}

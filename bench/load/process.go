@@ -143,8 +143,14 @@ func (s *server) cpu() (float64, error) {
 }
 
 // memory is the resident set in bytes of the server and of the processes that it started.
-func (s *server) memory() (float64, error) {
-	all, err := resident(s.cmd.Process.Pid)
+func (s *server) memory() (float64, error) { return s.sum("VmRSS:") }
+
+// peak is the most that each of them had since it began, added up: no less than they had
+// together at any time. Who is measured is not stopped to look at it, as many looks would.
+func (s *server) peak() (float64, error) { return s.sum("VmHWM:") }
+
+func (s *server) sum(field string) (float64, error) {
+	all, err := statusBytes(s.cmd.Process.Pid, field)
 	if err != nil {
 		return 0, err
 	}
@@ -153,7 +159,7 @@ func (s *server) memory() (float64, error) {
 		children, _ := os.ReadFile(thread)
 		for child := range strings.FieldsSeq(string(children)) {
 			if pid, err := strconv.Atoi(child); err == nil {
-				bytes, _ := resident(pid) // or it has ended
+				bytes, _ := statusBytes(pid, field) // or it has ended
 				all += bytes
 			}
 		}
@@ -161,19 +167,19 @@ func (s *server) memory() (float64, error) {
 	return all, nil
 }
 
-// resident is the resident set of a process in bytes.
-func resident(pid int) (float64, error) {
+// statusBytes is a size that /proc tells of a process, in bytes.
+func statusBytes(pid int, field string) (float64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
 			return kb * 1024, err
 		}
 	}
-	return 0, errors.New("no VmRSS in /proc status")
+	return 0, fmt.Errorf("no %s in /proc status", field)
 }
 
 // owner is temporary credentials of the owner, from the local socket.

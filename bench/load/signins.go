@@ -1,14 +1,19 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -75,7 +80,7 @@ func measureCrowd(ctx context.Context, o options, store, dir, who, password stri
 				return err
 			}
 			busy, most = append(busy, c.p99.Seconds()*1e3), append(most, c.memory/1e6)
-			compared, refused = append(compared, float64(c.compared)), append(refused, float64(c.busy))
+			compared, refused = append(compared, float64(c.Compared)), append(refused, float64(c.Busy))
 		}
 		fmt.Printf("| %s | %s | %.1f ms | %.1f ms | %.1f | %.0f MB | %.0f/s | %.0f/s |\n", store, who, stat.Median(quiet), stat.Median(busy), stat.Median(busy)/stat.Median(quiet),
 			stat.Median(most), stat.Median(compared)/o.duration.Seconds(), stat.Median(refused)/o.duration.Seconds())
@@ -100,82 +105,132 @@ func (w *workload) calls(d time.Duration) (figures, error) {
 	})
 }
 
-// crowdFigures are what a crowd did.
+// crowdFigures are what a crowd did, and to whom.
 type crowdFigures struct {
 	figures          // of the API's callers
-	memory   float64 // the most that the server had, bytes
-	compared int64   // passwords that were compared
-	busy     int64   // attempts that were told to come back later
+	attempts         // of the crowd
+	memory   float64 // the most that the server had at any time, bytes
 }
 
-// crowd signs in without end for a while, from many addresses at once: with a wrong
-// password mostly under names that nobody has, with the right one as those who have it.
-func (w *workload) crowd(password string, d time.Duration) (crowdFigures, error) {
-	ctx, cancel := context.WithCancel(w.ctx)
-	defer cancel()
-	var out crowdFigures
+// attempts are how many attempts of a crowd came out how.
+type attempts struct {
+	Compared int64 // the password was compared
+	Busy     int64 // they were told to come back later
+}
+
+// crowd measures API calls while a crowd signs in. The crowd is a process of its own, as
+// it is in life: else callers would wait for their turn in it, and not for the server.
+func (w *workload) crowd(password string, d time.Duration) (out crowdFigures, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return out, err
+	}
+	cmd := exec.CommandContext(w.ctx, self, "-crowd", w.server.address, "-password", password)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return out, err
+	}
+	answers, err := cmd.StdoutPipe()
+	if err != nil {
+		return out, err
+	}
+	if err := cmd.Start(); err != nil {
+		return out, err
+	}
+	defer func() {
+		if end := errors.Join(in.Close(), cmd.Wait()); end != nil {
+			err = errors.Join(err, fmt.Errorf("the crowd: %w", end))
+		}
+	}()
+	counts := json.NewDecoder(answers)
+	soFar := func() (a attempts, err error) {
+		if _, err = io.WriteString(in, "\n"); err == nil {
+			err = counts.Decode(&a)
+		}
+		return a, err
+	}
+	time.Sleep(d / 4) // all are there
+	before, err := soFar()
+	if err != nil {
+		return out, err
+	}
+	if out.figures, err = w.calls(d); err != nil {
+		return out, err
+	}
+	after, err := soFar()
+	if err != nil {
+		return out, err
+	}
+	out.attempts = attempts{after.Compared - before.Compared, after.Busy - before.Busy}
+	out.memory, err = w.server.peak()
+	return out, err
+}
+
+// beCrowd is the process of a crowd. It signs in until in ends, from many addresses at
+// once: with a wrong password mostly under names that nobody has, with the right one as
+// those who have it. For each line of in it tells how the attempts came out so far.
+func beCrowd(ctx context.Context, address, password string, in io.Reader, out io.Writer) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	server := &server{address: address}
 	var compared, busy atomic.Int64
-	var failed atomic.Pointer[error]
 	var wait sync.WaitGroup
+	defer wait.Wait()
 	for i := range signInsAtOnce {
 		wait.Go(func() {
-			c, err := w.server.dialFrom(net.IPv4(127, byte(1+i/200), byte(1+i%200), 1))
-			if err != nil {
-				failed.CompareAndSwap(nil, &err)
-				return
-			}
-			defer c.Close()
-			for n := 0; ctx.Err() == nil; n++ {
-				// Names are tried again and again where somebody has them, who is then
-				// protected; names that nobody has are new each time, and cost as much.
-				name := fmt.Sprintf("person-%03d", i%signInUsers)
-				if password == wrongPassword && i%10 != 0 {
-					name = fmt.Sprintf("guess-%d-%d", i, n)
-				}
-				status, body, err := c.send(w.server.form("/signin", url.Values{"as": {"user"}, "account": {account}, "username": {name}, "password": {password}}), true)
-				switch {
-				case ctx.Err() != nil:
-					return
-				case err != nil:
-					failed.CompareAndSwap(nil, &err)
-					return
-				case status == http.StatusSeeOther && password == rightPassword:
-					compared.Add(1)
-				case status == http.StatusUnprocessableEntity && bytes.Contains(body, []byte("That is not right")):
-					compared.Add(1)
-					continue
-				case status == http.StatusUnprocessableEntity:
-					busy.Add(1)
-				default:
-					err := fmt.Errorf("POST /signin: status %d: %s", status, body)
-					failed.CompareAndSwap(nil, &err)
-					return
-				}
-				select {
-				case <-time.After(signInPause/2 + rand.N(signInPause)): // not all at the same moment
-				case <-ctx.Done():
-				}
+			if err := beOne(ctx, server, i, password, &compared, &busy); err != nil && ctx.Err() == nil {
+				cancel(err)
 			}
 		})
 	}
-	wait.Go(func() {
-		for ctx.Err() == nil {
-			if m, err := w.server.memory(); err == nil {
-				out.memory = max(out.memory, m)
-			}
-			time.Sleep(10 * time.Millisecond)
+	answers := json.NewEncoder(out)
+	for asked := bufio.NewScanner(in); asked.Scan(); {
+		if ctx.Err() != nil {
+			break
 		}
-	})
-	time.Sleep(d / 4) // all are there
-	compared.Store(0)
-	busy.Store(0)
-	var err error
-	out.figures, err = w.calls(d)
-	out.compared, out.busy = compared.Load(), busy.Load()
-	cancel()
-	wait.Wait()
-	if problem := failed.Load(); problem != nil {
-		err = errors.Join(err, *problem)
+		if err := answers.Encode(attempts{compared.Load(), busy.Load()}); err != nil {
+			return err
+		}
 	}
-	return out, err
+	err := context.Cause(ctx)
+	cancel(nil)
+	return err
+}
+
+// beOne is one of a crowd, from an address of its own, until the context ends.
+func beOne(ctx context.Context, server *server, i int, password string, compared, busy *atomic.Int64) error {
+	c, err := server.dialFrom(net.IPv4(127, byte(1+i/200), byte(1+i%200), 1))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Now()) })()
+	for n := 0; ; n++ {
+		// Names are tried again and again where somebody has them, who is then
+		// protected; names that nobody has are new each time, and cost as much.
+		name := fmt.Sprintf("person-%03d", i%signInUsers)
+		if password == wrongPassword && i%10 != 0 {
+			name = fmt.Sprintf("guess-%d-%d", i, n)
+		}
+		status, body, err := c.send(server.form("/signin", url.Values{"as": {"user"}, "account": {account}, "username": {name}, "password": {password}}), true)
+		switch {
+		case err != nil:
+			return err
+		case status == http.StatusSeeOther && password == rightPassword:
+			compared.Add(1)
+		case status == http.StatusUnprocessableEntity && bytes.Contains(body, []byte("That is not right")):
+			compared.Add(1)
+			continue
+		case status == http.StatusUnprocessableEntity:
+			busy.Add(1)
+		default:
+			return fmt.Errorf("POST /signin: status %d: %s", status, body)
+		}
+		select {
+		case <-time.After(signInPause/2 + rand.N(signInPause)): // not all at the same moment
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
