@@ -161,6 +161,28 @@ func oneArg(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// readInput reads the file that is the argument, or without one, or with -, standard
+// input. More than so many bytes are bad usage.
+func readInput(cmd *cobra.Command, args []string, most int) ([]byte, error) {
+	in := cmd.InOrStdin()
+	if len(args) == 1 && args[0] != "-" {
+		file, err := os.Open(args[0])
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, int64(most)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > most {
+		return nil, usageError("the file has more than %d bytes", most)
+	}
+	return text, nil
+}
+
 // fromEnvironment gives every flag that was not set its twin from the
 // environment: --seal-key-file is LANYARD_SEAL_KEY_FILE.
 func fromEnvironment(cmd *cobra.Command) error {

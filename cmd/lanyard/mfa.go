@@ -3,10 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -60,21 +58,9 @@ file when it is imported. An import is on the trail as ImportHardwareMFADevice.`
   gpg --decrypt tokens.csv.gpg | lanyard mfa import`,
 		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in := cmd.InOrStdin()
-			if len(args) == 1 && args[0] != "-" {
-				file, err := os.Open(args[0])
-				if err != nil {
-					return err
-				}
-				defer file.Close()
-				in = file
-			}
-			text, err := io.ReadAll(io.LimitReader(in, server.MaxTokenFile+1))
+			text, err := readInput(cmd, args, server.MaxTokenFile)
 			if err != nil {
 				return err
-			}
-			if len(text) > server.MaxTokenFile {
-				return usageError("the file has more than %d bytes", server.MaxTokenFile)
 			}
 			reply, err := t.call(cmd, http.MethodPost, "/tokens", server.TokensRequest{Account: arn.AccountID(t.account), File: string(text)})
 			if err != nil {

@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/base32"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -29,16 +27,7 @@ on a disk is no second factor: use this in tests and to learn, not for people.`,
 		Hidden: true, // help has 24 lines
 		Args:   oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in := cmd.InOrStdin()
-			if len(args) == 1 && args[0] != "-" {
-				file, err := os.Open(args[0])
-				if err != nil {
-					return err
-				}
-				defer file.Close()
-				in = file
-			}
-			text, err := io.ReadAll(io.LimitReader(in, 4096))
+			text, err := readInput(cmd, args, 4096)
 			if err != nil {
 				return err
 			}
