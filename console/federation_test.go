@@ -147,20 +147,30 @@ func TestT241_PostedSignInLink(t *testing.T) {
 	}
 }
 
-// Of two role sessions of one name and one second, who asked for them tells whose they are.
+// Two role sessions of one name and one second, for which one broker's key asked, are two
+// people's: only what is made of one session, as the console's of its sign-in link, is its
+// bearer's.
 func TestT249_RoleSessionsOfOneSecond(t *testing.T) {
 	w := newWorld(t)
-	as := func(issuer string) *API {
+	asked := func() session.Session {
 		w.signInRole("")
+		s := session.Session{Kind: session.Role, Account: ours, PrincipalID: "AROADEVELOPERSDEVELO", Name: "carol", Issued: w.now, Expires: w.now.Add(time.Hour), Issuer: "AKIAAAAAAAAAAAAAAAAA"}
+		credentials, err := w.sessions.Mint(&s, rand.Reader)
+		w.must(err)
+		opened, err := w.sessions.Open(credentials.AccessKeyID, credentials.SessionToken)
+		w.must(err)
+		return *opened
+	}
+	in := func(s session.Session) *API {
 		w.edit(func(tx store.Tx) error {
-			cookie, err := w.sessions.NewBrowser(tx, &session.Session{Kind: session.Role, Account: ours, PrincipalID: "AROADEVELOPERSDEVELO", Name: "carol", Issued: w.now, Issuer: issuer},
-				&identity.BrowserSession{}, w.now, rand.Reader)
+			cookie, err := w.sessions.NewBrowser(tx, &s, &identity.BrowserSession{}, w.now, rand.Reader)
 			w.cookies[SessionCookie] = &http.Cookie{Name: SessionCookie, Value: cookie}
 			return err
 		})
 		return w.api()
 	}
-	one, two, again := as("ASIAAAAAAAAAAAAAAAAA"), as("ASIABBBBBBBBBBBBBBBB"), as("ASIAAAAAAAAAAAAAAAAA")
+	first, second := asked(), asked()
+	one, two, again := in(first), in(second), in(first)
 	for api, want := range map[*API]int{one: 2, two: 1, again: 2} {
 		out, err := lanyard.Call[lanyard.ListBrowserSessionsOutput](t.Context(), api.Lanyard, &lanyard.ListBrowserSessionsInput{})
 		w.must(err)

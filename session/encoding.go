@@ -25,7 +25,8 @@ import (
 // Version 2 has the origin (string) behind the issuer, if flagOrigin is set. Where it is
 // not, the origin follows from the issuer: it is that long-term key, or none. Version 3
 // knows console sessions (flagConsole), and behind the origin has the sign-in session
-// (string), if flagSignIn is set. Tokens of all versions can be opened for ever: a
+// (string), if flagSignIn is set. Version 4 ends with the bearer (16), if flagBearer is set;
+// where it is not, the session is its own. Tokens of all versions can be opened for ever: a
 // change to this is another version.
 
 // PackedBudget is how many bytes the session policy, the ARNs of managed session
@@ -69,7 +70,7 @@ const (
 	flagOrigin  // since version 2
 	flagConsole // since version 3
 	flagSignIn  // since version 3
-	flagsKnown  = 1<<iota - 1
+	flagBearer  // since version 4; it was the last bit
 
 	tagTransitive = 1
 )
@@ -78,7 +79,7 @@ const accountSize = 5 // bytes that hold any number of twelve digits
 
 // sizeBound is at least the length of what append adds.
 func (s *Session) sizeBound() int {
-	return 2 + len(s.ID) + accountSize + 12*binary.MaxVarintLen64 +
+	return 2 + len(s.ID) + len(s.Bearer) + accountSize + 12*binary.MaxVarintLen64 +
 		len(s.PrincipalID) + len(s.Name) + len(s.SourceIdentity) + len(s.Issuer) + len(s.Origin) + len(s.SignIn) + s.packedSize()
 }
 
@@ -100,6 +101,7 @@ func (s *Session) append(b []byte) ([]byte, error) {
 	set(flagOrigin, s.Origin != originOf(s.Issuer))
 	set(flagConsole, s.Console)
 	set(flagSignIn, s.SignIn != "")
+	set(flagBearer, s.Bearer != s.ID)
 	b = append(b, byte(s.Kind), flags)
 	b = append(b, s.ID[:]...)
 	b = append(b, byte(account>>32), byte(account>>24), byte(account>>16), byte(account>>8), byte(account))
@@ -138,6 +140,9 @@ func (s *Session) append(b []byte) ([]byte, error) {
 	if transitive != len(s.TransitiveTags) {
 		return nil, fmt.Errorf("session with %d transitive tag keys has %d such tags", len(s.TransitiveTags), transitive)
 	}
+	if flags&flagBearer != 0 {
+		b = append(b, s.Bearer[:]...)
+	}
 	return b, nil
 }
 
@@ -153,15 +158,18 @@ func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
-// parse reads a session of a version up to version3. The strings of the session share
+// parse reads a session of a version up to version4. The strings of the session share
 // text.
 func parse(version byte, text string) (s *Session, ok bool) {
-	known := byte(flagsKnown)
+	known := byte(0xff)
 	if version < version2 {
 		known &^= flagOrigin
 	}
 	if version < version3 {
 		known &^= flagConsole | flagSignIn
+	}
+	if version < version4 {
+		known &^= flagBearer
 	}
 	d := decoder{rest: text}
 	s = new(Session)
@@ -209,6 +217,10 @@ func parse(version byte, text string) (s *Session, ok bool) {
 		}
 	}
 	s.TransitiveTags = slices.Clip(s.TransitiveTags)
+	s.Bearer = s.ID
+	if flags&flagBearer != 0 {
+		copy(s.Bearer[:], d.take(len(s.Bearer)))
+	}
 	if d.bad || d.rest != "" || flags&^known != 0 {
 		return nil, false
 	}

@@ -37,6 +37,13 @@ func TestParseRefuses(t *testing.T) {
 	}
 	refused("something behind it", good+"\x00")
 	refused("an unknown flag", good[:1]+"\x80"+good[2:])
+	if s, ok := parse(version4, good[:1]+"\x80"+good[2:]); ok {
+		t.Errorf("a bearer that is missing: %+v", s)
+	}
+	bearer := "0123456789abcdef"
+	if s, ok := parse(version4, good[:1]+"\x80"+good[2:]+bearer); !ok || string(s.Bearer[:]) != bearer {
+		t.Errorf("a bearer: %+v", s)
+	}
 	refused("an account of 13 digits", good[:18]+"\xff\xff\xff\xff\xff"+good[23:])
 	tagFlags := len(good) - 5 // flags, length, k, length, v
 	refused("an unknown flag of a tag", good[:tagFlags]+"\x02"+good[tagFlags+1:])
@@ -54,7 +61,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(seed))
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
-		s, ok := parse(version2, text)
+		s, ok := parse(version4, text)
 		if !ok {
 			if s != nil {
 				t.Fatal("a failed parse returns something")
@@ -68,7 +75,7 @@ func FuzzParse(f *testing.F) {
 		if len(again) > s.sizeBound() {
 			t.Fatalf("encoding of %d bytes, bound %d", len(again), s.sizeBound())
 		}
-		back, ok := parse(version2, string(again))
+		back, ok := parse(version4, string(again))
 		if !ok || !reflect.DeepEqual(back, s) {
 			t.Fatalf("%+v reads back as %+v", s, back)
 		}

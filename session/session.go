@@ -78,6 +78,12 @@ type Session struct {
 	// the session ends. It may call what one with Console may.
 	SignIn string
 
+	// Bearer is the ID of the session of which this one was made for the same bearer: its own,
+	// but for the console's session of a sign-in link and those of `aws login`, which are
+	// copies of another with a new end. Who assumes a role chooses the session's name, and a
+	// broker asks for everybody with one key: this alone tells whose a session is.
+	Bearer [16]byte
+
 	// key is the token key, from which the secret access key is derived. Mint and
 	// Open set it.
 	key *keyring.Key

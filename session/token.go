@@ -69,6 +69,7 @@ const (
 	version1 = 1
 	version2 = 2 // knows the origin of chains
 	version3 = 3 // knows console sessions
+	version4 = 4 // knows bearers
 
 	tokenKeyAt = len(magic) + 1
 	nonceAt    = tokenKeyAt + 4
@@ -87,8 +88,8 @@ const (
 // spellings of the last character would be the same token.
 var tokenText = base64.RawStdEncoding.Strict()
 
-// Mint makes the credentials of a new session. It sets ID and AccessKeyID, and
-// cuts Issued, Expires and MFATime to seconds, as the token holds them. rand must
+// Mint makes the credentials of a new session. It sets ID and AccessKeyID, makes a session
+// that is no copy of another its own bearer, and cuts Issued, Expires and MFATime to seconds, as the token holds them. rand must
 // be crypto/rand's, or credentials can be guessed.
 func (c *Codec) Mint(s *Session, rand io.Reader) (Credentials, error) {
 	random := make([]byte, randomSize)
@@ -96,6 +97,9 @@ func (c *Codec) Mint(s *Session, rand io.Reader) (Credentials, error) {
 		return Credentials{}, fmt.Errorf("draw session id: %w", err)
 	}
 	nonce, body := random[:nonceSize], random[nonceSize+copy(s.ID[:], random[nonceSize:]):]
+	if s.Bearer == ([16]byte{}) {
+		s.Bearer = s.ID
+	}
 	var err error
 	if s.AccessKeyID, err = arn.NewAccessKeyID(arn.PrefixSessionKey, s.Account, bytes.NewReader(body)); err != nil {
 		return Credentials{}, err
@@ -109,7 +113,7 @@ func (c *Codec) Mint(s *Session, rand io.Reader) (Credentials, error) {
 	}
 	buf := make([]byte, adSize, adSize+sealedAt+s.sizeBound()+tagSize)
 	buf = append(buf, magic...)
-	buf = append(buf, version3)
+	buf = append(buf, version4)
 	buf = binary.BigEndian.AppendUint32(buf, s.key.ID())
 	buf = append(buf, nonce...)
 	if buf, err = s.append(buf); err != nil {
@@ -158,7 +162,7 @@ func (c *Codec) Open(accessKeyID, token string) (*Session, error) {
 	}
 	b := buf[adSize:]
 	version := b[len(magic)]
-	if string(b[:len(magic)]) != magic || version < version1 || version > version3 {
+	if string(b[:len(magic)]) != magic || version < version1 || version > version4 {
 		return nil, ErrInvalid
 	}
 	key, ok := c.ring.Key(keyring.SessionTokens, binary.BigEndian.Uint32(b[tokenKeyAt:]))
