@@ -17,7 +17,6 @@ import (
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/session"
-	"github.com/lanyard-iam/lanyard/store"
 )
 
 // switchPath is where a link to a role leads: /switchrole?account=…&roleName=…&displayName=….
@@ -243,9 +242,6 @@ func (c *Console) assume(ctx context.Context, v *Visit, self *API, role recentRo
 		return nil, refused
 	}
 	account, err := c.config.SignIns.AccountOf(ctx, role.Account)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, refused
-	}
 	if err != nil {
 		return nil, err
 	}

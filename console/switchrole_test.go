@@ -90,6 +90,20 @@ func (w *world) trailText(account arn.AccountID) string {
 	return w.get("/events/export?format=json").body
 }
 
+// records are the records of an account, each on a line of its own.
+func (w *world) records(account arn.AccountID) (list []string) {
+	w.t.Helper()
+	kept := w.cookies[SessionCookie]
+	defer func() { w.cookies[SessionCookie] = kept }()
+	w.signInTo(account)
+	out, err := w.api().CloudTrail.LookupEvents(context.Background(), &cloudtrail.LookupEventsInput{})
+	w.must(err)
+	for _, e := range out.Events {
+		list = append(list, *e.CloudTrailEvent)
+	}
+	return list
+}
+
 func to(account, role string, more ...string) url.Values {
 	form := url.Values{"account": {account}, "roleName": {role}}
 	for i := 0; i < len(more); i += 2 {
@@ -210,6 +224,59 @@ func TestSwitchRoleRefused(t *testing.T) {
 	w.post("/switchrole", to(string(ours), "auditor")).contains(t, "The root user cannot switch roles")
 	if w.whoIs().Switched != nil {
 		t.Error("root switched")
+	}
+}
+
+// T058, T243: an account or a role that there is costs the same requests of the API as one
+// that there is none, and leaves the same on the trail of who tries.
+func TestT058_SwitchRoleIsNoOracle(t *testing.T) {
+	var first string
+	for _, name := range []string{"closed role", "unknown role", "unknown account", "known alias", "unknown alias", "their own account"} {
+		w := newSwitchWorld(t)
+		form := map[string]url.Values{
+			"closed role":       to(string(theirs), "closed"),
+			"unknown role":      to(string(theirs), "nothing"),
+			"unknown account":   to("999900001111", "closed"),
+			"known alias":       to("acme-prod", "closed"),
+			"unknown alias":     to("acme-test", "closed"),
+			"their own account": to(string(ours), "nothing"),
+		}[name]
+		var done []string
+		w.aws.Observe = func(_, operation string, status int, _ time.Duration) {
+			done = append(done, operation+" "+http.StatusText(status))
+		}
+		w.post("/switchrole", form).contains(t, msgNoSwitch)
+		w.aws.Observe = nil
+		var record string
+		for _, e := range w.records(ours) {
+			if strings.Contains(e, `"eventName":"AssumeRole"`) {
+				record = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}|(ASIA|AIDA)[A-Z0-9]{16,17}|role/[a-z]+|:[0-9]{12}:`).ReplaceAllString(e, "")
+			}
+		}
+		work := strings.Join(done, ", ") + "\n" + record
+		if first == "" {
+			first = work
+		}
+		if len(done) == 0 || work != first {
+			t.Errorf("T058: %s:\n%s\nwant\n%s", name, work, first)
+		}
+	}
+}
+
+// The account that an unknown alias stands for is always the same, and nobody's.
+func TestT058_AccountOfUnknownAlias(t *testing.T) {
+	w := newSwitchWorld(t)
+	of := func(typed string) arn.AccountID {
+		id, err := w.signIns.AccountOf(t.Context(), typed)
+		w.must(err)
+		return id
+	}
+	one, again, other := of("acme-test"), of("acme-test"), of("acme-dev")
+	if _, err := arn.ParseAccountID(string(one)); err != nil || one != again || one == other || one == ours || one == theirs {
+		t.Errorf("T058: %s, %s, %s", one, again, other)
+	}
+	if of("acme-prod") != theirs || of(string(ours)) != ours || of("999900001111") != "999900001111" {
+		t.Error("T058: who is known is not found")
 	}
 }
 
