@@ -84,7 +84,7 @@ func TestAdviceInABrowser(t *testing.T) {
 	b.Open(base + "/checklists/secure-account")
 	b.WaitText("Set a password policy")
 	b.Screenshots("checklist")
-	w.console.surveys.patience = func() <-chan time.Time { return time.After(10 * time.Second) }
+	w.patient()
 	b.Open(base + "/checklists/secure-account")
 	_, err = w.api().IAM.UpdateAccountPasswordPolicy(t.Context(), &iam.UpdateAccountPasswordPolicyInput{MinimumPasswordLength: aws.Int32(14)})
 	w.must(err)

@@ -53,13 +53,13 @@ func TestChecklist_RotateKey(t *testing.T) {
 	w.must(err)
 	key := *made.AccessKey.AccessKeyId
 	path := "/checklists/rotate-key?key=" + key
-	before := strings.Count(w.settledList(path).body, "Done: ")
+	before := strings.Count(w.settled(path).body, "Done: ")
 	_, err = client.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String("carol")})
 	w.must(err)
 	_, err = client.UpdateAccessKey(t.Context(), &iam.UpdateAccessKeyInput{UserName: aws.String("carol"), AccessKeyId: &key, Status: types.StatusTypeInactive})
 	w.must(err)
 	w.later(time.Minute)
-	a := w.settledList(path)
+	a := w.settled(path)
 	a.contains(t, key, "event", "UpdateAccessKey")
 	after := strings.Count(a.body, "Done: ")
 	if after <= before {
@@ -68,7 +68,7 @@ func TestChecklist_RotateKey(t *testing.T) {
 	_, err = client.DeleteAccessKey(t.Context(), &iam.DeleteAccessKeyInput{UserName: aws.String("carol"), AccessKeyId: &key})
 	w.must(err)
 	w.later(time.Minute)
-	if n := strings.Count(w.settledList(path).body, "Done: "); n < after {
+	if n := strings.Count(w.settled(path).body, "Done: "); n < after {
 		t.Errorf("%d of %d steps stay done", n, after)
 	}
 	w.get("/checklists").contains(t, "Rotate a key", key)
@@ -77,14 +77,7 @@ func TestChecklist_RotateKey(t *testing.T) {
 	if a := w.get("/checklists/rotate-key?key=" + url.QueryEscape(`"><script>`)); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("%d", a.StatusCode)
 	}
-	w.settledList("/checklists/key-leaked?key=AKIAIOSFODNN7EXAMPLE").contains(t, "There is no such key", "AKIAIOSFODNN7EXAMPLE")
-}
-
-// settledList is settled for checklists that are looked at each time.
-func (w *world) settledList(path string) *answered {
-	w.t.Helper()
-	w.console.surveys.patience = func() <-chan time.Time { return time.After(20 * time.Second) }
-	return w.settled(path)
+	w.settled("/checklists/key-leaked?key=AKIAIOSFODNN7EXAMPLE").contains(t, "There is no such key", "AKIAIOSFODNN7EXAMPLE")
 }
 
 // A person without rights over others sees their own.
@@ -93,9 +86,9 @@ func TestChecklist_OfOneself(t *testing.T) {
 	w.signIn("dave", `{"Version":"2012-10-17","Statement":[
 		{"Effect":"Allow","Action":["iam:GetUser","iam:ListAccessKeys","iam:ListMFADevices","iam:ListAttachedUserPolicies"],"Resource":"arn:aws:iam::*:user/${aws:username}"},
 		{"Effect":"Allow","Action":"cloudtrail:LookupEvents","Resource":"*"}]}`)
-	w.settledList("/checklists/first-credentials").contains(t, "My first temporary credentials", "dave", "To do: ")
+	w.settled("/checklists/first-credentials").contains(t, "My first temporary credentials", "dave", "To do: ")
 	w.get("/checklists/secure-account").contains(t, "You may not see this: it takes iam:GetAccountAuthorizationDetails.")
-	w.settledList("/checklists/first-credentials?user=erin").contains(t, "You may not see this: it takes iam:GetUser.")
+	w.settled("/checklists/first-credentials?user=erin").contains(t, "You may not see this: it takes iam:GetUser.")
 	w.signInRoot()
 	w.get("/checklists/first-credentials").contains(t, "Whose credentials is it about?")
 }
@@ -115,7 +108,7 @@ func TestChecklist_Polls(t *testing.T) {
 		path, _, _ := strings.Cut(rest, `"`)
 		return strings.ReplaceAll(path, "&amp;", "&")
 	}
-	w.console.surveys.patience = func() <-chan time.Time { return time.After(20 * time.Second) }
+	w.patient()
 	w.console.surveys.host = w.console.surveys.clock // no work takes time, so that there is no rest after it
 	path := pathIn(w.get("/checklists/secure-account"))
 	path = pathIn(poll(path)) // the first page may have counted its own progress as a change

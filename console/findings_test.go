@@ -23,14 +23,28 @@ const (
 	mayReview = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetAccountAuthorizationDetails","iam:GetCredentialReport"],"Resource":"*"}}`
 )
 
-// settled opens a page until it is of this moment: a loaded machine is slower than a page
-// waits.
+// patient makes pages wait until the account is read. The clock of a world stands still, so
+// that each change is of this very second, and to look again is due at each visit: a page that
+// is shown meanwhile is never of this moment.
+func (w *world) patient() {
+	const long = 20 * time.Second
+	s := w.console.surveys
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.patience, s.slow = func() <-chan time.Time { return time.After(long) }, long
+}
+
+// settled opens a page until it is of this moment: looks rest after one another.
 func (w *world) settled(path string) *answered {
 	w.t.Helper()
+	w.patient()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		a := w.get(path)
-		if a.StatusCode != http.StatusOK || time.Now().After(deadline) || !strings.Contains(a.body, "looking again") && !strings.Contains(a.body, "Reading the account") {
+		if a.StatusCode != http.StatusOK || !strings.Contains(a.body, "looking again") && !strings.Contains(a.body, "Reading the account") {
 			return a
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%s does not settle", path)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -53,8 +53,10 @@ type surveys struct {
 	clock func() time.Time
 	// host is the clock by which a look's work is timed: the other one can be set.
 	host func() time.Time
-	// patience waits for a page.
+	// patience waits for a page, and slow is how long the last one took where it is in vain to
+	// wait for the next.
 	patience func() <-chan time.Time
+	slow     time.Duration
 	// read does the work, and check tells whether something changed since.
 	read  func(ctx context.Context, p *looker, key *surveyKey) (*look, error)
 	check func(ctx context.Context, p *looker, since time.Time) (bool, error)
@@ -147,7 +149,7 @@ func (l *look) weigh() int {
 func newSurveys(clock func() time.Time, region string, fail func(error)) *surveys {
 	s := &surveys{
 		clock: clock, host: time.Now, fail: fail, byKey: map[surveyKey]*list.Element{}, recent: list.New(), slots: make(chan struct{}, surveysAtOnce),
-		patience: func() <-chan time.Time { return time.After(surveyPatience) },
+		patience: func() <-chan time.Time { return time.After(surveyPatience) }, slow: surveySlow,
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.read = func(ctx context.Context, p *looker, key *surveyKey) (*look, error) {
@@ -318,7 +320,7 @@ func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{},
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := func() (done, reading chan struct{}) {
-		if kept.slow && kept.look != nil || time.Since(kept.started) > surveySlow {
+		if kept.slow && kept.look != nil || time.Since(kept.started) > s.slow {
 			return kept.done, kept.reading
 		}
 		return kept.done, nil
@@ -374,7 +376,7 @@ func (s *surveys) run(ctx context.Context, p *looker, kept *surveyed, last *look
 	if made != nil || err != nil {
 		kept.tried = s.host()
 		kept.took = kept.tried.Sub(begun)
-		kept.slow = time.Since(start) > surveySlow
+		kept.slow = time.Since(start) > s.slow
 	}
 	if e := s.byKey[kept.key]; e != nil && e.Value == kept {
 		s.weight -= kept.weight
