@@ -166,10 +166,12 @@ type Pending struct {
 	PasswordAsks string
 	// Later is until when an enrolment can be put off; zero: it cannot.
 	Later time.Time
-	// Email and PasswordSet are what a claim has so far; Chosen, that both are settled.
-	Chosen      bool
-	Email       string
-	PasswordSet bool
+	// Email, ClaimedAlias and PasswordSet are what a claim has so far; Chosen, that all are
+	// settled.
+	Chosen       bool
+	Email        string
+	ClaimedAlias string
+	PasswordSet  bool
 	// Recovering: the new device takes the place of those that the person had.
 	Recovering bool
 }
@@ -552,7 +554,7 @@ func (s *SignIns) pending(r store.Reader, p *identity.Person, h *identity.SignIn
 	case identity.StepClaim:
 		out.Email = p.Account.RootEmail
 		if h.Claim != nil {
-			out.Chosen, out.Email, out.PasswordSet = true, h.Claim.Email, h.Claim.Password != nil
+			out.Chosen, out.Email, out.ClaimedAlias, out.PasswordSet = true, h.Claim.Email, h.Claim.Alias, h.Claim.Password != nil
 		}
 		if out.MinPassword, out.PasswordAsks, err = minPassword(r, p, true); err != nil {
 			return nil, err

@@ -52,7 +52,11 @@ func (s *SignIns) BeginTOTP(ctx context.Context, cookie, name string) (*NewDevic
 			return nil
 		}
 		key := "/" + name
-		if identity.MFADevices.Has(tx, string(h.Account), key) {
+		taken, err := nameTaken(tx, p, h, key)
+		if err != nil {
+			return err
+		}
+		if taken {
 			out = refused(fmt.Sprintf("The account has an MFA device with the name %s already. Choose another name.", name))
 			return nil
 		}
@@ -76,6 +80,16 @@ func (s *SignIns) BeginTOTP(ctx context.Context, cookie, name string) (*NewDevic
 		return nil, Outcome{}, err
 	}
 	return device, Outcome{Result: Next, SignIn: cookie}, nil
+}
+
+// nameTaken tells whether another device of the account has the name. Those that the new
+// one takes the place of are in nobody's way.
+func nameTaken(r store.Reader, p *identity.Person, h *identity.SignIn, key string) (bool, error) {
+	d, err := identity.MFADevices.Get(r, string(h.Account), key)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && !(replaces(h) && d.Owner == p.ID()), err
 }
 
 // roomForDevice refuses one more device than there may be. Who recovers gives up the others.
@@ -114,8 +128,8 @@ func (s *SignIns) ConfirmTOTP(ctx context.Context, v Visitor, cookie, code1, cod
 				return out, err
 			}
 		}
-		if identity.MFADevices.Has(tx, string(h.Account), h.Device) {
-			return refused("The account has an MFA device with this name by now. Choose another name."), nil
+		if taken, err := nameTaken(tx, p, h, h.Device); taken || err != nil {
+			return refused("The account has an MFA device with this name by now. Choose another name."), err
 		}
 		if out, err := s.roomForDevice(tx, p, h, true); err != nil || out.Message != "" {
 			return out, err
@@ -129,15 +143,12 @@ func (s *SignIns) ConfirmTOTP(ctx context.Context, v Visitor, cookie, code1, cod
 			Owner:   p.ID(),
 			Enabled: now,
 		}
-		err := s.mfa.CheckNew(tx, d, p.ID(), typedCode(code1), typedCode(code2), now, msgWrongCode)
-		if no, ok := errors.AsType[*MFAError](err); ok {
-			if !no.Counted && !no.Until.IsZero() {
-				return waitUntil(no.Until, now, "wrong codes"), nil
-			}
-			return refused("These are not two codes of this device, one after the other. Wait for a new code, type it, and then the one after it."), nil
-		}
+		ok, err := s.mfa.CheckNew(d, typedCode(code1), typedCode(code2), now)
 		if err != nil {
 			return Outcome{}, err
+		}
+		if !ok {
+			return refused("These are not two codes of this device, one after the other. Wait for a new code, type it, and then the one after it."), nil
 		}
 		if err := s.giveDevice(tx, v, p, h, d, now); err != nil {
 			return Outcome{}, err
@@ -246,6 +257,9 @@ func (s *SignIns) enrolled(tx store.Tx, v Visitor, p *identity.Person, h *identi
 	have, err := recoveryCodes(tx, p.ID())
 	if err != nil {
 		return Outcome{}, err
+	}
+	if replaces(h) {
+		ForgetFailures(tx, PurposeMFA, p.ID()) // they were with devices that are gone
 	}
 	if len(have.Digests) == 0 || replaces(h) {
 		if g.recovery, err = MakeRecoveryCodes(tx, p.ID(), now, s.Rand); err != nil {

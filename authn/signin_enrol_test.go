@@ -232,6 +232,49 @@ func TestT245_Links(t *testing.T) {
 	d.is(d.follow(link), authn.Refused)
 }
 
+// Wrong codes with the lost device, whoever typed them, do not keep the new one out: neither
+// when it is set up nor at the first sign-in with it.
+func TestRecoveryAfterWrongCodes(t *testing.T) {
+	d := newDoor(t)
+	d.phone("bob", "phone")
+	cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
+	for range 5 {
+		out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.badCode(), false)
+		d.must(err)
+		d.is(out, authn.Refused)
+	}
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.badCode(), false)
+	d.must(err)
+	d.is(out, authn.Wait)
+
+	cookie = d.next(d.follow(d.link(idOf("bob"), identity.LinkRecover)), identity.StepRecover)
+	out, err = d.in.RecoverPassword(t.Context(), authn.Visitor{}, cookie, bobPassword)
+	d.must(err)
+	cookie = d.next(out, identity.StepEnrol)
+	d.user("alice", "")
+	d.phone("alice", "hers")
+	if device, _, err := d.in.BeginTOTP(t.Context(), cookie, "hers"); err != nil || device != nil {
+		t.Errorf("the name of another's device: %+v, %v", device, err)
+	}
+	d.begin(cookie, "phone") // the name of the lost one, which gives way
+	d.is(d.confirm(cookie, "phone", 0, 0), authn.Refused)
+	d.begin(cookie, "new")
+	for range 6 { // typed wrong, with the seed on the screen
+		d.is(d.confirm(cookie, "new", 0, 0), authn.Refused)
+	}
+	d.begin(cookie, "phone")
+	d.is(d.confirm(cookie, "phone", -1, 0), authn.SignedIn)
+	if have := d.person(idOf("bob")).Devices(); len(have) != 1 || have[0].Serial != "/phone" {
+		t.Errorf("%+v", have)
+	}
+
+	cookie = d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
+	d.now = d.now.Add(30 * time.Second)
+	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	d.must(err)
+	d.is(out, authn.SignedIn)
+}
+
 // Root's recovery, which only the owner of the host can start, sets everything anew.
 func TestRecoverRoot(t *testing.T) {
 	d := newDoor(t)

@@ -440,6 +440,10 @@ func (s *SignIns) SetPassword(ctx context.Context, v Visitor, cookie, text strin
 		chosen.login = p.Login()
 		policy, err := passwordPolicy(r, p.Account.ID)
 		chosen.earlier = EarlierPasswords(chosen.login, policy)
+		if chosen.earlier == nil && chosen.login != nil {
+			// Whatever the account's rules: somebody else knows it, or it is too old.
+			chosen.earlier = []string{chosen.login.Hash}
+		}
 		return err
 	})
 	if err != nil || early.Message != "" {
@@ -449,7 +453,7 @@ func (s *SignIns) SetPassword(ctx context.Context, v Visitor, cookie, text strin
 		return busy, err
 	}
 	if chosen.reused {
-		return refused("You had this password before. Choose another one."), nil
+		return refused("You have this password, or had it before. Choose another one."), nil
 	}
 	return s.step(ctx, cookie, func(tx store.Tx, h *identity.SignIn, p *identity.Person, now time.Time) (Outcome, error) {
 		if p.Login() == nil || p.Login().Hash != chosen.login.Hash {

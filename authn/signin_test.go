@@ -535,6 +535,7 @@ func TestT238_AfterTheAdministrator(t *testing.T) {
 		"bob bob bob bob!":         "too close to your name",
 		"all small letters only":   "requirements",
 		strings.Repeat("A1!b", 33): "at most 128",
+		bobPassword:                "before", // which the administrator knows
 	} {
 		out, err := d.in.SetPassword(t.Context(), authn.Visitor{}, cookie, text)
 		d.must(err)

@@ -313,6 +313,9 @@ func (c *Console) signInFactor(v *Visit) error {
 	var err error
 	if code := v.Form("recovery"); code != "" {
 		out, err = c.config.SignIns.RecoveryCode(ctx, v.visitor(), cookie, code)
+		if err == nil && out.Result == authn.SignedIn {
+			v.Flash(Warning, "You came in with a recovery code, which is used up. If a device is lost, remove it at My security and add another one.")
+		}
 	} else {
 		out, err = c.config.SignIns.Code(ctx, v.visitor(), cookie, v.Form("code"), v.Form("remember") != "")
 	}
@@ -434,6 +437,16 @@ func deviceNameField(value string) Field {
 	return Field{Name: "device", Label: "Name of the device", Value: value, Autocomplete: "off", MaxLength: 64, Hint: "By which you will know it: letters, digits and +=,.@_-"}
 }
 
+// phoneField names a phone after the person: no two in an account have the same name.
+func phoneField(p *authn.Pending) Field {
+	f := deviceNameField("")
+	f.Value = p.Person + "-phone"
+	if len(f.Value) > f.MaxLength {
+		f.Value = p.Person
+	}
+	return f
+}
+
 // keyNameField and passkeyField are asked for with a security key.
 func keyNameField() Field {
 	f := deviceNameField("passkey")
@@ -456,7 +469,7 @@ func (c *Console) enrolForm(v *Visit, device *devicePart, problem string) error 
 	body := enrolPage{
 		Now: v.Now,
 		Who: whoOf(p), Root: p.Root, Recovering: p.Recovering, Later: p.Later, Key: c.config.passkeys(),
-		Name: deviceNameField("phone"), KeyName: keyNameField(), Passkey: passkeyField(), Error: problem, Device: device,
+		Name: phoneField(p), KeyName: keyNameField(), Passkey: passkeyField(), Error: problem, Device: device,
 	}
 	page := Page{Title: "Set up MFA", Layout: Card, Body: body}
 	if problem != "" {
@@ -482,7 +495,7 @@ func (c *Console) confirmEnrol(v *Visit) error {
 		}
 		retry := &devicePart{Confirm: "/signin/enrol/confirm", Error: message, Fields: codeFields(true)}
 		if p.Step == identity.StepClaim {
-			return c.claimForm(v, retry, "", "", "")
+			return c.claimForm(v, retry, "")
 		}
 		return c.enrolForm(v, retry, "")
 	})
@@ -580,39 +593,52 @@ func (c *Console) showClaim(v *Visit) error {
 	if p == nil || p.Step != identity.StepClaim {
 		return linkForm(v, true, "")
 	}
-	return c.claimForm(v, nil, "", "", "")
+	if v.Request.URL.Query().Has("account") { // back from the second step
+		return c.claimAccountForm(v, authn.ClaimAs{Email: p.Email, Alias: p.ClaimedAlias}, "")
+	}
+	return c.claimForm(v, nil, "")
 }
 
-func (c *Console) claimForm(v *Visit, device *devicePart, email, alias, problem string) error {
+// claimForm is the step of the claim that comes next: the account, or the MFA device.
+func (c *Console) claimForm(v *Visit, device *devicePart, problem string) error {
 	p, err := c.pending(v, identity.StepClaim)
 	if p == nil {
 		return err
 	}
 	body := claimPage{Account: digits(string(p.Account)), Error: problem, Email: p.Email, Device: device, Key: c.config.passkeys(),
-		Name: deviceNameField("phone"), KeyName: keyNameField(), Codes: p.PasswordSet}
+		Name: phoneField(p), KeyName: keyNameField(), Codes: p.PasswordSet}
 	if p.PasswordSet { // else a passkey is asked for in any case
 		body.Passkey = passkeyField()
 	}
 	if !p.Chosen {
-		if email == "" {
-			email = p.Email
-		}
-		if alias == "" {
-			alias = p.Alias
-		}
-		body.Fields = append([]Field{
-			{Name: "email", Label: "E-mail address of the root user", Type: "email", Value: email, Autocomplete: "username", Autofocus: true, MaxLength: 320, Hint: "By which root signs in. Use one that more than one person reads."},
-			{Name: "alias", Label: "Name of the account", Value: alias, Autocomplete: "off", Optional: true, MaxLength: 63, Hint: "The account alias: lower-case letters, digits and hyphens. People can sign in with it in place of the account id."},
-		}, newPasswordFields(p.MinPassword, p.PasswordAsks, false)...)
-		if body.Key {
-			for i := range body.Fields[2:] {
-				body.Fields[2+i].Optional = true
-			}
-			body.Fields[2].Hint += " Leave it empty to sign in with a passkey alone."
-		}
+		return c.claimAccountForm(v, authn.ClaimAs{Email: p.Email, Alias: p.Alias}, problem)
 	}
+	return renderClaim(v, body)
+}
+
+// claimAccountForm asks who root is. as is what was typed before.
+func (c *Console) claimAccountForm(v *Visit, as authn.ClaimAs, problem string) error {
+	p, err := c.pending(v, identity.StepClaim)
+	if p == nil {
+		return err
+	}
+	fields := append([]Field{
+		{Name: "email", Label: "E-mail address of the root user", Type: "email", Value: as.Email, Autocomplete: "username", Autofocus: true, MaxLength: 320, Hint: "By which root signs in. Use one that more than one person reads."},
+		{Name: "alias", Label: "Name of the account", Value: as.Alias, Autocomplete: "off", Optional: true, MaxLength: 63, Hint: "The account alias: lower-case letters, digits and hyphens. People can sign in with it in place of the account id."},
+	}, newPasswordFields(p.MinPassword, p.PasswordAsks, false)...)
+	if p.PasswordSet {
+		fields[2].Optional, fields[3].Optional = true, true
+		fields[2].Hint += " Leave it empty to keep the one that you have typed before."
+	} else if c.config.passkeys() {
+		fields[2].Optional, fields[3].Optional = true, true
+		fields[2].Hint += " Leave it empty to sign in with a passkey alone."
+	}
+	return renderClaim(v, claimPage{Account: digits(string(p.Account)), Error: problem, Fields: fields})
+}
+
+func renderClaim(v *Visit, body claimPage) error {
 	page := Page{Title: "Claim this account", Layout: Card, Replaces: true, Body: body}
-	if problem != "" {
+	if body.Error != "" {
 		page.Status = http.StatusUnprocessableEntity
 	}
 	return v.Render("claim", page)
@@ -629,22 +655,29 @@ func (c *Console) claim(v *Visit) error {
 	}
 	device, out, err := c.config.SignIns.BeginTOTP(ctx, v.cookie(signInCookie), v.Form("device"))
 	if device != nil && err == nil {
-		return c.claimForm(v, newDevicePart("/signin/enrol/confirm", device), "", "", "")
+		return c.claimForm(v, newDevicePart("/signin/enrol/confirm", device), "")
 	}
-	return v.follow(out, err, func(message string) error { return c.claimForm(v, nil, "", "", message) })
+	return v.follow(out, err, func(message string) error { return c.claimForm(v, nil, message) })
 }
 
 func (c *Console) claimAccount(v *Visit) error {
 	password, same := v.typedTwice()
-	if password == "" && !c.config.passkeys() {
-		return c.claimForm(v, nil, v.Form("email"), v.Form("alias"), "Choose a password.")
-	}
 	as := authn.ClaimAs{Email: v.Form("email"), Alias: v.Form("alias"), Password: password}
+	again := func(message string) error { return c.claimAccountForm(v, as, message) }
 	if !same {
-		return c.claimForm(v, nil, as.Email, as.Alias, msgTwice)
+		return again(msgTwice)
+	}
+	if password == "" && !c.config.passkeys() {
+		p, err := c.pending(v, identity.StepClaim)
+		if p == nil {
+			return err
+		}
+		if !p.PasswordSet {
+			return again("Choose a password.")
+		}
 	}
 	out, err := c.config.SignIns.Claim(v.Request.Context(), v.visitor(), v.cookie(signInCookie), as)
-	return v.follow(out, err, func(message string) error { return c.claimForm(v, nil, as.Email, as.Alias, message) })
+	return v.follow(out, err, again)
 }
 
 // recoveryPage shows recovery codes, once.

@@ -99,6 +99,7 @@ func TestClaimAndSignIn(t *testing.T) {
 	w.later(time.Minute)
 	a = w.post("/signin/enrol/confirm", w.codes(seed))
 	a.contains(t, "Your recovery codes", "only time it can be seen")
+	spare := recoveryCode.FindString(textOf(a.doc))
 	if _, ok := w.cookies[SessionCookie]; !ok {
 		t.Fatal("not signed in")
 	}
@@ -121,6 +122,49 @@ func TestClaimAndSignIn(t *testing.T) {
 	w.get("/signin/factor").contains(t, "the root user of example", "From: phone", "Recovery code")
 	w.post("/signin/factor", url.Values{"code": {"000000"}}).contains(t, "Second factor")
 	w.post("/signin/factor", url.Values{"code": {mfa.Code(seed, mfa.StepAt(w.now))}}).leadsTo(t, "/users?x=1")
+
+	// A recovery code does, too, and says what that means.
+	w.post("/signout", nil)
+	w.post("/signin", in).leadsTo(t, "/signin/factor")
+	w.post("/signin/factor", url.Values{"recovery": {spare}}).leadsTo(t, "/users?x=1")
+	w.get("/users").contains(t, "a recovery code, which is used up")
+}
+
+// Between the steps of a claim one can go back, without a word lost: who chose no password
+// has no passkey, or mistyped the address.
+func TestClaimGoesBack(t *testing.T) {
+	w := newWorld(t)
+	w.post("/claim", url.Values{"secret": {w.link(identity.LinkClaim)}}).leadsTo(t, "/claim")
+	w.post("/claim/account", url.Values{"email": {"rot@example.com"}, "alias": {"example"}}).leadsTo(t, "/claim")
+	w.get("/claim").contains(t, "Step 2 of 3", "rot@example.com", "Choose a password after all")
+	shows := func(a *answered, values ...string) {
+		t.Helper()
+		for _, value := range values {
+			if !strings.Contains(a.body, `value="`+value+`"`) {
+				t.Errorf("no field has the value %s", value)
+			}
+		}
+	}
+	back := w.get("/claim?account=1")
+	back.contains(t, "Step 1 of 3")
+	shows(back, "rot@example.com", "example")
+	account := url.Values{"email": {"root@example.com"}, "alias": {"example"}, "password": {"short"}, "again": {"short"}}
+	back = w.post("/claim/account", account)
+	back.contains(t, "Step 1 of 3", "at least 8")
+	shows(back, "root@example.com", "example")
+	account.Set("password", goodPassword)
+	account.Set("again", goodPassword)
+	w.post("/claim/account", account).leadsTo(t, "/claim")
+	back = w.get("/claim")
+	back.contains(t, "root@example.com", "Change the e-mail address")
+	shows(back, "root-phone")
+	w.get("/claim?account=1").contains(t, "keep the one that you have typed")
+	w.post("/claim/account", url.Values{"email": {"boss@example.com"}, "alias": {"example"}}).leadsTo(t, "/claim")
+	a := w.post("/claim", url.Values{"device": {"root-phone"}})
+	a.contains(t, "boss@example.com")
+	w.post("/signin/enrol/confirm", w.codes(a.seed(t))).contains(t, "Your recovery codes")
+	w.post("/signout", nil)
+	w.post("/signin", url.Values{"as": {"root"}, "email": {"boss@example.com"}, "password": {goodPassword}}).leadsTo(t, "/signin/factor")
 }
 
 // T240: how the cookies travel. T239: what was planted before is not what one is signed in

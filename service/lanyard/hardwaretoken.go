@@ -1,7 +1,6 @@
 package lanyard
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
-	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/keyring"
@@ -58,15 +56,12 @@ func (s *Service) EnableHardwareToken(c *service.Call, in *EnableHardwareTokenIn
 	if d.Seed, err = s.config.Ring.Seal(keyring.MFASeeds, string(identity.MFADevices.Key(c.Account(), d.Key())), seed); err != nil {
 		return nil, fmt.Errorf("seal the seed of token %s: %w", d.Name, err)
 	}
-	err = s.mfa.CheckNew(c.Tx, d, p.ID(), *in.AuthenticationCode1, *in.AuthenticationCode2, c.Now, "Authentication code for device is not valid.")
-	if refused, ok := errors.AsType[*authn.MFAError](err); ok {
-		err = &service.Error{Code: "InvalidAuthenticationCodeException", Status: http.StatusForbidden, Message: refused.Message}
-		if refused.Counted {
-			err = service.Commit(err)
-		}
-	}
+	right, err := s.mfa.CheckNew(d, *in.AuthenticationCode1, *in.AuthenticationCode2, c.Now)
 	if err != nil {
 		return nil, err
+	}
+	if !right {
+		return nil, &service.Error{Code: "InvalidAuthenticationCodeException", Status: http.StatusForbidden, Message: "Authentication code for device is not valid."}
 	}
 	if err := identity.MFADevices.Put(c.Tx, d, c.Account(), d.Key()); err != nil {
 		return nil, err
