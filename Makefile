@@ -52,6 +52,11 @@ properties: ## the laws of the policy language in CHECKS random cases (default 1
 bench: ## benchmarks beside the code, and the peers in bench/
 	@./scripts/bench
 
+.PHONY: screenshots
+screenshots: ## every page, light and dark, wide and narrow, in dist/screenshots
+	mkdir -p dist/screenshots
+	LANYARD_SCREENSHOTS=$(CURDIR)/dist/screenshots $(GO) test -count 1 ./console ./test/journey
+
 .PHONY: golden
 golden: ## rewrite the golden files; read the diff
 	$(GO) test ./audit ./cmd/lanyard ./policy ./protocol ./test/script ./test/wire ./transfer -update

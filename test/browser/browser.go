@@ -357,13 +357,14 @@ func (b *Browser) Allow(permission string) {
 }
 
 // Screenshots writes the page that is open as <name>-{light,dark}-{1280,390}.png,
-// whole, into the folder that LANYARD_SCREENSHOTS names, else into one of the test.
+// whole, into the folder that LANYARD_SCREENSHOTS names, else among the artifacts of the
+// test (go test -artifacts).
 // It fails if the page is wider than the screen.
 func (b *Browser) Screenshots(name string) {
 	b.t.Helper()
 	folder := os.Getenv("LANYARD_SCREENSHOTS")
 	if folder == "" {
-		folder = b.t.TempDir()
+		folder = b.t.ArtifactDir()
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		b.t.Fatal(err)
