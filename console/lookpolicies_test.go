@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/test/browser"
 )
 
@@ -45,6 +46,9 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 	w.must(err)
 	w.post("/identity-providers", url.Values{"type": {"oidc"}, "url": {"https://token.actions.githubusercontent.com"}, "audience": {"sts.amazonaws.com"}})
 	w.post("/identity-providers", url.Values{"type": {"saml"}, "name": {"ADFS"}, "metadata": {samlMetadata(t, w.now.Add(-day), w.now.Add(10*day))}})
+	people := w.makePolicy("People", administers)
+	w.attach("bob", people)
+	w.calls("bob", identity.ActionUse{Name: "CreateUser", At: w.now.Add(-day), Region: region}, identity.ActionUse{Name: "GetUser", At: w.now.Add(-100 * day), Region: region})
 	base := w.serve(b)
 
 	b.Open(base + "/policies/new")
@@ -53,7 +57,7 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 	b.Screenshots("policy-new")
 	for name, path := range map[string]string{
 		"policies": "/policies", "policies-aws": "/policies?scope=aws&filter=iam",
-		"policy": managedPath(arn), "policy-versions": managedPath(arn) + "?tab=versions", "policy-attachments": managedPath(arn) + "?tab=attachments", "policy-edit": managedPath(arn) + "?tab=edit",
+		"policy": managedPath(arn), "policy-versions": managedPath(arn) + "?tab=versions", "policy-attachments": managedPath(arn) + "?tab=attachments", "policy-use": managedPath(people) + "?tab=use", "policy-edit": managedPath(arn) + "?tab=edit",
 		"roles": "/roles", "role": "/roles/deploy-production", "role-trust": "/roles/deploy-production?tab=trust", "role-sessions": "/roles/deploy-production?tab=sessions", "role-inline": "/roles/deploy-production/inline?policy=mine", "role-new": "/roles/new?by=account", "role-new-json": "/roles/new?by=json",
 		"simulator": "/simulator?" + url.Values{"principal": {"role/deploy-production"}, "actions": {"s3:ListAllMyBuckets\ns3:GetObject\ns3:PutObject"}, "resources": {"arn:aws:s3:::b/x\narn:aws:s3:::c/x"}}.Encode(),
 		"providers": "/identity-providers", "provider-new": "/identity-providers/new", "provider-saml": providerPath("arn:aws:iam::111122223333:saml-provider/ADFS"), "provider-oidc": providerPath("arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"),

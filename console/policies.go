@@ -160,6 +160,7 @@ type policyPage struct {
 	Document *documentView
 	Versions *versionsView
 	Attached *attachedView
+	Use      *useView
 	Edit     *editView
 }
 
@@ -234,6 +235,10 @@ func (c *Console) showPolicy(v *Visit) error {
 		page.Versions, err = page.versions(v)
 	case "attachments":
 		page.Attached, err = page.attachments(v)
+	case "use":
+		if page.Use, err = page.use(v, got); err == nil && v.WantsFragment() {
+			return v.Fragment("policy", "look", page)
+		}
 	case "edit":
 		text := ""
 		if got != nil {
@@ -270,6 +275,11 @@ func (c *Console) renderPolicy(v *Visit, page *policyPage, status int) error {
 		cli = []Command{CLI("aws", "iam", "list-policy-versions", "--policy-arn", page.ARN)}
 	case "attachments":
 		cli = []Command{CLI("aws", "iam", "list-entities-for-policy", "--policy-arn", page.ARN)}
+	case "use":
+		cli = []Command{
+			CLI("aws", "iam", "generate-service-last-accessed-details", "--arn", page.ARN, "--granularity", "ACTION_LEVEL"),
+			{Line: "aws iam get-service-last-accessed-details --job-id JOB-ID"},
+		}
 	case "edit":
 		cli = []Command{CLI("aws", "iam", "create-policy-version", "--policy-arn", page.ARN, "--policy-document", "file://policy.json", "--set-as-default")}
 	}
@@ -318,9 +328,10 @@ func (c *Console) policyPage(v *Visit, arn, tab string) (*policyPage, *types.Pol
 		page.Tab = ""
 	}
 	page.Tabs = []Tab{
-		{Text: "Document", Path: page.Action, Current: !slices.Contains([]string{"versions", "attachments", "edit"}, page.Tab)},
+		{Text: "Document", Path: page.Action, Current: !slices.Contains([]string{"versions", "attachments", "use", "edit"}, page.Tab)},
 		{Text: "Versions", Path: page.Action + "?tab=versions", Current: page.Tab == "versions"},
 		{Text: "Attachments", Path: page.Action + "?tab=attachments", Current: page.Tab == "attachments", Count: attached},
+		{Text: "Use", Path: page.Action + "?tab=use", Current: page.Tab == "use"},
 	}
 	if !page.AWS {
 		page.Tabs = append(page.Tabs, Tab{Text: "Edit", Path: page.Action + "?tab=edit", Current: page.Tab == "edit"})

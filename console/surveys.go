@@ -88,11 +88,12 @@ const (
 	forAccount lookFor = iota
 	forChecklist
 	forTrail
+	forPolicyUse
 )
 
 // always tells whether it is looked each time: what matters are reads, too.
 func (k *surveyKey) always() bool {
-	return k.what == forTrail || k.what == forChecklist
+	return k.what != forAccount
 }
 
 // surveyed is a look at an account, as far as it is.
@@ -125,6 +126,7 @@ type look struct {
 	checklists map[string]checked
 	checklist  *advisor.Checklist // of a checklist of a person or a key
 	trail      *newest            // of the trail
+	use        *serviceUse        // of a policy
 }
 
 // checked is a checklist, or why it cannot be made: who may not read the trail sees the
@@ -139,6 +141,9 @@ func (l *look) weigh() int {
 	n := 1
 	if l.report != nil {
 		n += len(l.report.Findings) + len(l.report.Suppressed)
+	}
+	if l.use != nil {
+		n += l.use.weigh()
 	}
 	if p := l.plan; p != nil {
 		n += 2 * (len(p.People) + len(p.Groups) + len(p.Roles) + len(p.Workloads)) // and their rows
@@ -171,6 +176,9 @@ func (p *looker) look(ctx context.Context, key *surveyKey, region string, clock 
 	case forTrail:
 		seen, err := p.newest(ctx, clock().UTC())
 		return &look{trail: seen}, err
+	case forPolicyUse:
+		seen, err := p.serviceUse(ctx, key.subject)
+		return &look{use: seen}, err
 	default:
 		surveyor.AtOnce = 2 // and the other processors are for those who wait for pages
 		facts, err := surveyor.ReadAll(ctx)

@@ -84,7 +84,12 @@ func newWorld(t *testing.T) *world {
 		Managed:   managed,
 		Authz:     authorizer,
 		JobKey:    key("jobs"),
-		Actions:   func(string) []string { return nil },
+		Actions: func(namespace string) []string {
+			if namespace == "iam" {
+				return []string{"CreateUser", "DeleteUser", "GetUser", "ListUsers", "TagUser"}
+			}
+			return nil
+		},
 	})
 	w.must(err)
 	constraints, err := constraint.Load()
@@ -152,7 +157,7 @@ func newWorld(t *testing.T) *world {
 }
 
 // used notes the use of a long-term key, at once.
-func (w *world) used(p *authn.Principal, service, _, region string, at time.Time) {
+func (w *world) used(p *authn.Principal, service, _, region string, at time.Time, _ ...string) {
 	if p.Session == nil && p.AccessKeyID != "" {
 		w.edit(func(tx store.Tx) error {
 			return identity.LastUses.Put(tx, &identity.LastUse{At: at, Service: service, Region: region}, p.AccessKeyID)

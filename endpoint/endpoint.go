@@ -18,6 +18,8 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,8 +62,9 @@ type Handler struct {
 	Pause func(time.Duration)
 	// Observe is told about every answer, for metrics.
 	Observe func(service, operation string, status int, took time.Duration)
-	// Used is told who called what, whether or not they may. It must not block.
-	Used func(p *authn.Principal, service, action, region string, at time.Time)
+	// Used is told who called what, whether or not they may, and which actions other than
+	// that of the operation's name were asked for. It must not block.
+	Used func(p *authn.Principal, service, action, region string, at time.Time, asked ...string)
 
 	buffers sync.Pool // of *[]byte, for answers
 }
@@ -113,6 +116,8 @@ type exchange struct {
 	// trace is why the request was denied. It is written and sealed when no
 	// transaction is open any more.
 	trace *policy.Trace
+	// asked are the actions that were asked for, but that of the operation's name.
+	asked []string
 
 	err      error
 	recorded bool // the audit record is in the trail, or will be
@@ -169,7 +174,7 @@ func (h *Handler) finish(w http.ResponseWriter, x *exchange) {
 		}
 	}
 	if h.Used != nil && x.call.Principal != nil && x.op != nil {
-		h.Used(x.call.Principal, x.service.SigningName, x.op.Name, x.env.Region, x.now)
+		h.Used(x.call.Principal, x.service.SigningName, x.op.Name, x.env.Region, x.now, x.asked...)
 	}
 	status := h.respond(w, x, body)
 	if h.Observe != nil {
@@ -423,7 +428,7 @@ func (h *Handler) run(x *exchange) (any, error) {
 // by forgetting what an earlier run left in the record.
 func (h *Handler) authorize(x *exchange) error {
 	x.event.Restart()
-	x.trace = nil
+	x.trace, x.asked = nil, x.asked[:0]
 	x.call.Ask = func(c authz.Check) error { return h.ask(x, &c) }
 	if x.op.Checks == nil {
 		return nil
@@ -445,6 +450,9 @@ func (h *Handler) authorize(x *exchange) error {
 func (h *Handler) ask(x *exchange, check *authz.Check) error {
 	if check.Action == "" {
 		check.Action = x.op.MainAction(x.service.ActionPrefix)
+	}
+	if own, ok := strings.CutPrefix(check.Action, x.service.ActionPrefix+":"); (!ok || own != x.op.Name) && !slices.Contains(x.asked, check.Action) {
+		x.asked = append(x.asked, check.Action)
 	}
 	result, record, err := h.Authz.DecideOnRecord(x.call.Reader, x.call.Principal, check, &x.env)
 	if err != nil {

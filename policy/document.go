@@ -156,6 +156,44 @@ func (d *Document) ReplacePrincipals(f func(principal string) string) string {
 	return b.String()
 }
 
+// ReplaceActions returns the document's text with each action of an Allow's Action element
+// as f(action), which may be several; a statement that none is left in goes. left is how
+// many statements stay.
+func (d *Document) ReplaceActions(f func(action string) []string) (text string, left int) {
+	root, err := readJSON(d.text)
+	if err != nil { // Parse has read it before
+		return d.text, d.Len()
+	}
+	list := &root.get("Statement").value
+	var statements []string
+	for s := range list.each() {
+		effect, actions := s.get("Effect"), s.get("Action")
+		if effect == nil || !equalFold(effect.value.text, "Allow") || actions == nil {
+			statements = append(statements, d.text[s.start:s.end])
+			continue
+		}
+		var kept []string
+		same := true
+		for n := range actions.value.each() {
+			to := f(n.text)
+			same = same && len(to) == 1 && to[0] == n.text
+			for _, one := range to {
+				if !slices.Contains(kept, one) {
+					kept = append(kept, one)
+				}
+			}
+		}
+		switch {
+		case same:
+			statements = append(statements, d.text[s.start:s.end])
+		case len(kept) > 0:
+			quoted, _ := json.Marshal(kept) // of strings: cannot fail
+			statements = append(statements, d.text[s.start:actions.value.start]+string(quoted)+d.text[actions.value.end:s.end])
+		}
+	}
+	return d.text[:list.start] + "[" + strings.Join(statements, ",") + "]" + d.text[list.end:], len(statements)
+}
+
 // principalNodes yields the strings under AWS of each Principal element.
 func principalNodes(root *node) iter.Seq[*node] {
 	return func(yield func(*node) bool) {

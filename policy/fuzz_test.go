@@ -48,6 +48,10 @@ func FuzzParse(f *testing.F) {
 		if same := d.ReplacePrincipals(func(p string) string { return p }); same != text {
 			t.Fatalf("replacing nothing gave %q", same)
 		}
+		rest, left := d.ReplaceActions(func(a string) []string { return []string{a} })
+		if kept, err := Parse(rest, Kind(kind)); err != nil || left != d.Len() || kept.Len() != left {
+			t.Fatalf("keeping all actions gave %q: %v", rest, err)
+		}
 		caller := Caller{Type: User, Account: "111122223333", ARN: "arn:aws:iam::111122223333:user/alice"}
 		req := Request{Caller: &caller, Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k"}
 		set := NewSet([]Attached{{Document: d}})

@@ -245,7 +245,11 @@ func (s *Server) wire() error {
 	s.actions = make(map[string][]string)
 	for _, set := range sets {
 		for _, op := range set.Operations {
-			s.actions[set.ActionPrefix] = append(s.actions[set.ActionPrefix], op.Name)
+			for _, action := range append([]string{op.MainAction(set.ActionPrefix)}, op.Actions...) {
+				if prefix, name, _ := strings.Cut(action, ":"); !slices.Contains(s.actions[prefix], name) {
+					s.actions[prefix] = append(s.actions[prefix], name)
+				}
+			}
 		}
 	}
 	s.services, err = endpoint.NewServices(sets, constraints)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,8 +58,9 @@ func newUsage(st store.Store, log *slog.Logger) *usage {
 	return u
 }
 
-// Note remembers a call; it never blocks on the store.
-func (u *usage) Note(p *authn.Principal, service, action, region string, at time.Time) {
+// Note remembers a call; it never blocks on the store. asked are further actions that the
+// call took: who tags what they create uses iam:TagUser, too.
+func (u *usage) Note(p *authn.Principal, service, action, region string, at time.Time, asked ...string) {
 	at = at.Truncate(time.Second)
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -71,6 +73,11 @@ func (u *usage) Note(p *authn.Principal, service, action, region string, at time
 	switch p.Kind {
 	case authn.User, authn.AssumedRole, authn.FederatedUser:
 		u.noteCall(call{p.ID, service, action}, moment{at, region})
+		for _, one := range asked {
+			if service, action, ok := strings.Cut(one, ":"); ok {
+				u.noteCall(call{p.ID, service, action}, moment{at, region})
+			}
+		}
 	}
 }
 

@@ -80,6 +80,11 @@ func TestActivity(t *testing.T) {
 	u.Note(userWithKey("alice"), "iam", "GetUser", "us-east-1", start.Add(activityGrain+time.Second))
 	check("later", start.Add(activityGrain+time.Second), "us-east-1", "GetUser us-east-1 15m1s", "ListUsers eu-west-1 2s")
 
+	// An action that the call took beside is used, too; each in its own service.
+	u.Note(userWithKey("alice"), "lanyard", "EnableSecurityKey", "us-east-1", start.Add(time.Hour), "iam:EnableMFADevice")
+	check("with an action of another service", start.Add(time.Hour), "us-east-1",
+		"EnableMFADevice us-east-1 1h0m0s", "GetUser us-east-1 15m1s", "ListUsers eu-west-1 2s")
+
 	// Who is not an entity leaves no record: the root user, the owner, the deleted.
 	u.Note(&authn.Principal{Kind: authn.Root, ID: "111122223333", Session: new(session.Session)}, "iam", "GetUser", "us-east-1", start)
 	u.Note(&authn.Principal{Kind: authn.Service, ID: "owner"}, "iam", "GetUser", "us-east-1", start)

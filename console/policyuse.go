@@ -1,0 +1,261 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/lanyard-iam/lanyard/policy"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
+)
+
+// unusedAfter is after how long without a call an action passes for unused.
+const unusedAfter = 90 * day
+
+// serviceUse is what the service last accessed details say of a policy.
+type serviceUse struct {
+	services []usedService
+	account  time.Time // when the account began, and with it what is known; zero: not told
+}
+
+// usedService is a service that the policy allows. It has no actions where its requests are
+// answered elsewhere, so that Lanyard does not see them.
+type usedService struct {
+	prefix  string
+	actions []usedAction
+}
+
+// usedAction is an action with its last use by anybody who has the policy.
+type usedAction struct {
+	Name string // iam:CreateUser
+	At   time.Time
+	By   string // ARN
+}
+
+func (u *serviceUse) weigh() int {
+	n := 0
+	for i := range u.services {
+		n += 1 + len(u.services[i].actions)
+	}
+	return n
+}
+
+// serviceUse reads what was used. Of a policy that thousands have, that takes longer than a
+// page may.
+func (p *looker) serviceUse(ctx context.Context, arn string) (*serviceUse, error) {
+	use := &serviceUse{}
+	return use, together(
+		func() error {
+			job, err := p.api.IAM.GenerateServiceLastAccessedDetails(ctx, accessedBy(arn))
+			if err != nil {
+				return err
+			}
+			in := &iam.GetServiceLastAccessedDetailsInput{JobId: job.JobId, MaxItems: aws.Int32(1000)}
+			for {
+				out, err := p.api.IAM.GetServiceLastAccessedDetails(ctx, in)
+				if err != nil {
+					return err
+				}
+				for i := range out.ServicesLastAccessed {
+					found := &out.ServicesLastAccessed[i]
+					s := usedService{prefix: *found.ServiceNamespace}
+					for _, a := range found.TrackedActionsLastAccessed {
+						s.actions = append(s.actions, usedAction{s.prefix + ":" + *a.ActionName, aws.ToTime(a.LastAccessedTime), aws.ToString(a.LastAccessedEntity)})
+					}
+					use.services = append(use.services, s)
+				}
+				if in.Marker = out.Marker; !out.IsTruncated {
+					return nil
+				}
+			}
+		},
+		func() error {
+			out, err := lanyard.Call[lanyard.GetFreshCredentialReportOutput](ctx, p.api.Lanyard, &lanyard.GetFreshCredentialReportInput{MaxItems: aws.Int32(1)})
+			if refused(err) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			rows, err := csv.NewReader(strings.NewReader(aws.ToString(out.Content))).ReadAll()
+			if err == nil && len(rows) > 1 && len(rows[1]) > 2 {
+				use.account, err = time.Parse(time.RFC3339, rows[1][2]) // user_creation_time of root
+			}
+			return err
+		},
+	)
+}
+
+func accessedBy(arn string) *iam.GenerateServiceLastAccessedDetailsInput {
+	return &iam.GenerateServiceLastAccessedDetailsInput{Arn: &arn, Granularity: types.AccessAdvisorUsageGranularityTypeActionLevel}
+}
+
+// useView is which of the actions that a policy allows were used, and the policy without
+// those that were not.
+type useView struct {
+	Look   lookLine
+	Denied *Denied
+	// Since is from when on calls count: unusedAfter ago, or when the account began, if that
+	// is later (Young). Unsure tells that this was not told. Changed is when the document
+	// changed last, if that is later.
+	Since         time.Time
+	Young, Unsure bool
+	Changed       time.Time
+	Rows          []usedAction // the latest first; those not used lately are Old
+	Used          int          // lately
+	Unused        int
+	Never         []actionsOf // that nobody used, by service
+	// Elsewhere are services of which no calls are seen, Services how many they are.
+	Elsewhere []string
+	Services  int
+	// Nobody tells that no user, group or role has it; Boundary that somebody is bounded by
+	// it, whose calls are not told apart.
+	Nobody, Boundary bool
+	// Draft is the document without what was not used; empty if there is none. Nothing
+	// tells that nothing would be left, Broad that * stays as it is.
+	Draft   string
+	Nothing bool
+	Broad   bool
+	Changes *Diff
+}
+
+type actionsOf struct {
+	Service string
+	Names   []string
+}
+
+// Old tells whether an action was not used lately, as of now.
+func (a usedAction) Old(now time.Time) bool { return now.Sub(a.At) > unusedAfter }
+
+// Who and Path are the last who used it.
+func (a usedAction) Who() string  { return shortName(a.By) }
+func (a usedAction) Path() string { return pathOf(a.By) }
+
+// use is the tab of used and unused actions.
+func (p *policyPage) use(v *Visit, got *types.Policy) (*useView, error) {
+	if got == nil {
+		return nil, nil // the page says what is missing
+	}
+	shown := &useView{
+		Look:   lookLine{Path: v.Request.URL.RequestURI()},
+		Nobody: aws.ToInt32(got.AttachmentCount) == 0, Boundary: aws.ToInt32(got.PermissionsBoundaryUsageCount) > 0,
+	}
+	var text string
+	ctx, client := v.Request.Context(), v.API().IAM
+	err := together(
+		func() (err error) { text, err = versionText(ctx, client, p.ARN, *got.DefaultVersionId); return err },
+		func() error { _, err := client.GenerateServiceLastAccessedDetails(ctx, accessedBy(p.ARN)); return err },
+	)
+	var seen *view
+	if err == nil {
+		seen, err = v.console.surveys.of(v.looker(), surveyKey{account: v.Person.Account, session: v.Person.looks(), what: forPolicyUse, subject: p.ARN})
+	}
+	var ok bool
+	if ok, shown.Denied, err = v.seen(&shown.Look, seen, err); !ok {
+		return shown, err
+	}
+	shown.began(v.Now, got, p.AWS, seen.use)
+	return shown, shown.fill(v.Now, text, seen.use)
+}
+
+// began says since when calls could be seen.
+func (u *useView) began(now time.Time, got *types.Policy, byAWS bool, use *serviceUse) {
+	u.Since, u.Unsure = now.Add(-unusedAfter), use.account.IsZero()
+	if use.account.After(u.Since) {
+		u.Since, u.Young = use.account, true
+	}
+	if changed := aws.ToTime(got.UpdateDate); !byAWS && changed.After(u.Since) {
+		u.Changed = changed
+	}
+}
+
+// fill compares what the document allows with what was used.
+func (u *useView) fill(now time.Time, text string, use *serviceUse) error {
+	var compact bytes.Buffer // AWS shows its own with more white space than a policy may have
+	if err := json.Compact(&compact, []byte(text)); err != nil {
+		return err
+	}
+	doc, err := policy.Parse(compact.String(), policy.ManagedPolicy)
+	if err != nil {
+		return err
+	}
+	set := policy.NewSet([]policy.Attached{{Document: doc}})
+	tracked := map[string][]usedAction{}
+	for _, s := range use.services {
+		if len(s.actions) == 0 {
+			u.Elsewhere = append(u.Elsewhere, s.prefix)
+			continue
+		}
+		allowed := slices.DeleteFunc(slices.Clone(s.actions), func(a usedAction) bool { return !set.AllowsAction(a.Name) })
+		tracked[s.prefix] = allowed
+		never := actionsOf{Service: s.prefix}
+		for _, a := range allowed {
+			switch {
+			case a.At.IsZero():
+				_, name, _ := strings.Cut(a.Name, ":")
+				never.Names = append(never.Names, name)
+			default:
+				u.Rows = append(u.Rows, a)
+				if !a.Old(now) {
+					u.Used++
+				}
+			}
+		}
+		if u.Unused += len(never.Names); len(never.Names) > 0 {
+			u.Never = append(u.Never, never)
+		}
+	}
+	u.Unused += len(u.Rows) - u.Used
+	slices.SortStableFunc(u.Rows, func(a, b usedAction) int { return b.At.Compare(a.At) })
+	if u.Services = len(u.Elsewhere); u.Services > 20 {
+		u.Elsewhere = u.Elsewhere[:20]
+	}
+	if u.Unused == 0 || u.Nobody || u.Boundary {
+		return nil
+	}
+	narrow, left := doc.ReplaceActions(func(action string) []string {
+		u.Broad = u.Broad || action == "*"
+		return narrowed(action, tracked, now)
+	})
+	before, after := pretty(text), pretty(narrow)
+	switch {
+	case left == 0:
+		u.Nothing = true
+	case before != after && narrow != compact.String():
+		diff := DiffOf("saved", "without what is unused", before, after)
+		u.Draft, u.Changes = after, &diff
+	}
+	return nil
+}
+
+// narrowed is what an action of a policy becomes: one that is unused goes, a pattern becomes
+// the list of what it covers and was used. What is not tracked stays.
+func narrowed(action string, tracked map[string][]usedAction, now time.Time) []string {
+	prefix, _, ok := strings.Cut(strings.ToLower(action), ":")
+	known := tracked[prefix]
+	if !ok || known == nil {
+		return []string{action}
+	}
+	covered := 0
+	var used []string
+	for _, a := range known {
+		if !policy.Glob(strings.ToLower(action), strings.ToLower(a.Name)) {
+			continue
+		}
+		if covered++; !a.At.IsZero() && !a.Old(now) {
+			used = append(used, a.Name)
+		}
+	}
+	if covered == len(used) { // of nothing that is tracked, too
+		return []string{action}
+	}
+	return used
+}
