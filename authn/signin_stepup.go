@@ -80,6 +80,41 @@ func (s *SignIns) StepUpByPassword(ctx context.Context, v Visitor, b *session.Br
 		})
 }
 
+// StepUpByNewKey counts a security key as shown that somebody who is signed in registered just
+// now, if it knew its user: to show it again would take the same key, and the same finger. Any
+// other is refused.
+func (s *SignIns) StepUpByNewKey(ctx context.Context, v Visitor, b *session.Browser, serial string) (Outcome, error) {
+	const justNow = time.Minute
+	var out Outcome
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		out = refused("Show your security key.")
+		now := s.now()
+		p, err := identity.FindPerson(tx, b.PersonID)
+		if errors.Is(err, store.ErrNotFound) {
+			out = startAgain()
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		keys, err := SecurityKeys(tx, p)
+		if err != nil {
+			return err
+		}
+		for _, d := range keys {
+			if d.Serial(p.Account.Partition) == serial && d.WebAuthn.UserVerified && d.LastUsed.IsZero() && now.Sub(d.Enabled) < justNow {
+				out, err = s.renew(tx, v, b, p, identity.ByPasskey, d.Key(), now)
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return Outcome{}, fmt.Errorf("count a new key as shown: %w", err)
+	}
+	return out, nil
+}
+
 // stepUp looks at a factor of who is signed in.
 func (s *SignIns) stepUp(ctx context.Context, v Visitor, b *session.Browser, show func(store.Tx, *identity.Person, time.Time) (identity.Factor, string, error)) (Outcome, error) {
 	var out Outcome

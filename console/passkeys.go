@@ -201,11 +201,24 @@ func (c *Console) finishOwnKey(v *Visit) error {
 	if handle == "" {
 		return v.sayNo("This took too long. Start again.")
 	}
-	_, err = lanyard.Call[lanyard.EnableSecurityKeyOutput](v.Request.Context(), v.API().Lanyard, &lanyard.EnableSecurityKeyInput{Name: &name, Ceremony: &handle, Response: &response})
+	ctx := v.Request.Context()
+	added, err := lanyard.Call[lanyard.EnableSecurityKeyOutput](ctx, v.API().Lanyard, &lanyard.EnableSecurityKeyInput{Name: &name, Ceremony: &handle, Response: &response})
 	if err != nil {
 		return err
 	}
-	return c.deviceAdded(v, name)
+	to := c.deviceAdded(v, name)
+	if v.Person.MFA { // a factor was shown lately, as one was asked for
+		return v.Redirect(to)
+	}
+	out, err := c.config.SignIns.StepUpByNewKey(ctx, v.visitor(), v.Person.Browser, *added.SerialNumber)
+	if err != nil {
+		c.config.Log.Error("a new security key does not count as shown", "request_id", v.ID, "error", err)
+	}
+	if err != nil || out.Result != authn.SignedIn {
+		return v.Redirect(to) // it is registered all the same, and asked for when it is needed
+	}
+	out.Destination = to
+	return v.follow(out, nil, v.sayNo)
 }
 
 // stepUpFirst leads the script to the page on which a factor is shown: it waits for options

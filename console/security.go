@@ -59,6 +59,8 @@ type securityPage struct {
 	Root     bool
 	Password []Pair
 	Change   bool // there is a password of one's own to change
+	Set      bool // root has none, and may set one
+	Claimed  bool // root has an e-mail address
 	Devices  []ownDevice
 	NoDevice *Alert
 	Left     int // recovery codes
@@ -172,7 +174,9 @@ func (p *securityPage) describe(own *lanyard.GetOwnSignInOutput) {
 		p.Change = true
 	case p.Person:
 		p.Password = []Pair{{Key: "Password", State: &State{Neutral, "None"}}}
+		p.Set = p.Root && own.Email != nil
 	}
+	p.Claimed = own.Email != nil
 	for _, d := range own.MFADevices {
 		p.Devices = append(p.Devices, deviceOf(d))
 	}
@@ -256,9 +260,10 @@ func (v *Visit) passwordCommands() []Command {
 	return []Command{CLI("aws", "iam", "change-password", "--old-password", "…", "--new-password", "…")}
 }
 
-// ownPasswordPage changes the password of who knows it.
+// ownPasswordPage changes the password of who knows it, or sets the first one of root.
 type ownPasswordPage struct {
 	Problem *Problem
+	First   bool
 	Fields  []Field
 }
 
@@ -277,16 +282,37 @@ func (c *Console) showOwnPassword(v *Visit) error {
 	if err := v.stepUpRoot(); err != nil {
 		return err
 	}
-	return c.ownPasswordForm(v, nil, "")
+	first, err := v.firstPassword()
+	if err != nil {
+		return err
+	}
+	return c.ownPasswordForm(v, first, nil, "")
 }
 
-func (c *Console) ownPasswordForm(v *Visit, refused error, twice string) error {
-	body := ownPasswordPage{Fields: []Field{
+// firstPassword tells whether it is root's, who signs in with a passkey alone. A user's first
+// password is given by an administrator.
+func (v *Visit) firstPassword() (bool, error) {
+	if !v.isRoot() {
+		return false, nil
+	}
+	own, err := lanyard.Call[lanyard.GetOwnSignInOutput](v.Request.Context(), v.API().Lanyard, &lanyard.GetOwnSignInInput{})
+	if err != nil {
+		return false, err
+	}
+	return own.PasswordChanged == nil, nil
+}
+
+func (c *Console) ownPasswordForm(v *Visit, first bool, refused error, twice string) error {
+	body := ownPasswordPage{First: first, Fields: []Field{
 		{Name: "current", Label: "Current password", Type: "password", Autocomplete: "current-password", Autofocus: true, MaxLength: 1024},
-		{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", MaxLength: 1024, Hint: "A few words that nobody would put together are best."},
+		{Name: "password", Label: "New password", Type: "password", Autocomplete: "new-password", Autofocus: first, MaxLength: 1024, Hint: "A few words that nobody would put together are best."},
 		{Name: "again", Label: "New password, once more", Type: "password", Autocomplete: "new-password", MaxLength: 1024, Error: twice},
 	}}
 	page := Page{Title: "Change your password", Lead: "Your other browsers and programs are signed out. This one stays.", Crumbs: []Crumb{{"My security", "/security"}}, Status: http.StatusOK}
+	if first {
+		page.Title = "Set a password"
+		page.Lead = "Root can then sign in with the e-mail address, this password and an MFA device, too. Other browsers and programs are signed out; this one stays."
+	}
 	if refused != nil {
 		body.Problem, page.Status = v.ProblemOf(refused), http.StatusUnprocessableEntity
 		switch {
@@ -299,6 +325,9 @@ func (c *Console) ownPasswordForm(v *Visit, refused error, twice string) error {
 	if twice != "" {
 		page.Status = http.StatusUnprocessableEntity
 	}
+	if first {
+		body.Fields = body.Fields[1:]
+	}
 	page.Body, page.CLI = body, v.passwordCommands()
 	return v.Render("own-password", page)
 }
@@ -307,28 +336,44 @@ func (c *Console) changeOwnPassword(v *Visit) error {
 	if err := v.stepUpRoot(); err != nil {
 		return err
 	}
+	first, err := v.firstPassword()
+	if err != nil {
+		return err
+	}
 	password, same := v.typedTwice()
 	if !same {
-		return c.ownPasswordForm(v, nil, msgTwice)
+		return c.ownPasswordForm(v, first, nil, msgTwice)
 	}
 	old := v.Request.PostFormValue("current")
-	if old == "" || password == "" {
-		return c.ownPasswordForm(v, nil, "Type all three.")
+	switch {
+	case first && password == "":
+		return c.ownPasswordForm(v, first, nil, "Type it twice.")
+	case !first && (old == "" || password == ""):
+		return c.ownPasswordForm(v, first, nil, "Type all three.")
 	}
 	if err := v.replaceOwnPassword(old, password); err != nil {
 		if again := v.factorAgain(err, ownPasswordPath); again != nil {
 			return again
 		}
-		return c.ownPasswordForm(v, err, "")
+		return c.ownPasswordForm(v, first, err, "")
 	}
-	v.Flash(Good, "Your password was changed. You are signed out everywhere but here.")
+	done := "changed"
+	if first {
+		done = "set"
+	}
+	v.Flash(Good, "Your password was "+done+". You are signed out everywhere but here.")
 	return v.Redirect("/security")
 }
 
+// replaceOwnPassword changes the password; old is empty where root has none.
 func (v *Visit) replaceOwnPassword(old, password string) error {
 	ctx := v.Request.Context()
 	if v.isRoot() {
-		_, err := lanyard.Call[lanyard.ChangeRootPasswordOutput](ctx, v.API().Lanyard, &lanyard.ChangeRootPasswordInput{OldPassword: &old, NewPassword: &password})
+		in := &lanyard.ChangeRootPasswordInput{NewPassword: &password}
+		if old != "" {
+			in.OldPassword = &old
+		}
+		_, err := lanyard.Call[lanyard.ChangeRootPasswordOutput](ctx, v.API().Lanyard, in)
 		return err
 	}
 	_, err := v.API().IAM.ChangePassword(ctx, &iam.ChangePasswordInput{OldPassword: &old, NewPassword: &password})
@@ -421,7 +466,7 @@ func (c *Console) confirmOwnApp(v *Visit) error {
 			Fields: append(codeFields(true), Field{Name: "serial", Type: "hidden", Value: serial}),
 		}})
 	}
-	return c.deviceAdded(v, serial[strings.LastIndexByte(serial, '/')+1:])
+	return v.Redirect(c.deviceAdded(v, serial[strings.LastIndexByte(serial, '/')+1:]))
 }
 
 // cancelOwnApp takes back a device that was not confirmed.
@@ -457,13 +502,13 @@ func apology(p *Problem) string {
 
 // deviceAdded goes on when a person has one more device: who has no recovery codes should
 // make some.
-func (c *Console) deviceAdded(v *Visit, name string) error {
+func (c *Console) deviceAdded(v *Visit, name string) (to string) {
 	v.Flash(Good, "The MFA device "+name+" was added. You are signed out everywhere but here.")
 	codes, err := lanyard.Call[lanyard.GetRecoveryCodesOutput](v.Request.Context(), v.API().Lanyard, &lanyard.GetRecoveryCodesInput{})
 	if err == nil && aws.ToInt32(codes.Left) == 0 {
-		return v.Redirect("/security/recovery-codes")
+		return "/security/recovery-codes"
 	}
-	return v.Redirect("/security")
+	return "/security"
 }
 
 // mfaDevicePage is one device of the person.

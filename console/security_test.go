@@ -18,6 +18,7 @@ import (
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/internal/webauthnx/softkey"
 	"github.com/lanyard-iam/lanyard/mfa"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 )
 
 // ownSecurity is what AWS's documentation lets people do for themselves.
@@ -150,7 +151,94 @@ func TestClaimWithPasskey(t *testing.T) {
 	if to, wrong := passkey(key); to != "/users?x=1" {
 		t.Errorf("led to %q: %s", to, wrong)
 	}
-	w.get("/security").contains(t, "Root user", "safe", "Passkey", "10 codes left", "lanyard claim", "This browser")
+	w.get("/security").contains(t, "Root user", "safe", "Passkey", "10 codes left", "lanyard claim", "This browser", "Set a password", "a passkey alone")
+
+	// The first password takes the passkey, shown lately, and no other.
+	other := w.cookies[SessionCookie]
+	if to, wrong := passkey(key); to != "/users?x=1" {
+		t.Fatalf("led to %q: %s", to, wrong)
+	}
+	next := "another 4 unlikely Words!"
+	form := url.Values{"password": {next}, "again": {next}}
+	w.later(recently + time.Second)
+	w.get(ownPasswordPath).leadsTo(t, "/signin/factor?to=%2Fsecurity%2Fpassword")
+	w.post(ownPasswordPath, form).leadsTo(t, "/signin/factor?to=%2Fsecurity%2Fpassword")
+	_, err := lanyard.Call[lanyard.ChangeRootPasswordOutput](t.Context(), w.api().Lanyard, &lanyard.ChangeRootPasswordInput{NewPassword: &next})
+	if err == nil || !strings.Contains(err.Error(), "RecentFactorRequired") {
+		t.Errorf("without a recent factor: %v", err)
+	}
+	if to, wrong := w.ceremony("/security/step-up/begin", "/security/step-up", map[string]any{"to": ownPasswordPath}, w.touch(key)); to != ownPasswordPath {
+		t.Fatalf("led to %q: %s", to, wrong)
+	}
+	w.get(ownPasswordPath).contains(t, "Set a password", "e-mail address")
+	w.get(ownPasswordPath).lacks(t, "Current password")
+	w.post(ownPasswordPath, url.Values{}).contains(t, "Type it twice")
+	w.post(ownPasswordPath, url.Values{"password": {"Password123!"}, "again": {"Password123!"}}).contains(t, "tried first")
+	_, err = lanyard.Call[lanyard.ChangeRootPasswordOutput](t.Context(), w.api().Lanyard, &lanyard.ChangeRootPasswordInput{OldPassword: aws.String(""), NewPassword: &next})
+	if err == nil {
+		t.Error("an old password that there is not")
+	}
+	_, err = lanyard.Call[lanyard.ChangeRootPasswordOutput](t.Context(), w.api().Lanyard, &lanyard.ChangeRootPasswordInput{OldPassword: &next, NewPassword: &next})
+	if err == nil || !strings.Contains(err.Error(), "no password yet") {
+		t.Errorf("an old password that there is not: %v", err)
+	}
+	w.post(ownPasswordPath, form).leadsTo(t, "/security")
+	w.get("/security").contains(t, "Your password was set", "Change password", "e-mail address of root is set by")
+	w.get(ownPasswordPath).contains(t, "Current password")
+	_, err = lanyard.Call[lanyard.ChangeRootPasswordOutput](t.Context(), w.api().Lanyard, &lanyard.ChangeRootPasswordInput{NewPassword: aws.String("yet 1 more unlikely Word!")})
+	if err == nil || !strings.Contains(err.Error(), "OldPassword is needed") {
+		t.Errorf("without the old one: %v", err)
+	}
+	if names := w.events(); !slices.Contains(names, "PasswordUpdated") || w.inTrail(next) {
+		t.Errorf("on record: %v", names)
+	}
+	w.cookies = map[string]*http.Cookie{SessionCookie: other}
+	w.get("/security").leadsTo(t, "/signin?return=%2Fsecurity") // the others ended
+	w.cookies = map[string]*http.Cookie{}
+	w.post("/signin", url.Values{"as": {"root"}, "email": {"root@example.com"}, "password": {next}}).leadsTo(t, "/signin/factor")
+}
+
+// TestRootPasswordUnclaimed: without an e-mail address a password is of no use.
+func TestRootPasswordUnclaimed(t *testing.T) {
+	w := newWorld(t)
+	w.signInRoot()
+	w.get("/security").lacks(t, "Set a password")
+	w.post("/security/password", url.Values{"password": {"another 4 unlikely Words!"}, "again": {"another 4 unlikely Words!"}}).contains(t, "no e-mail address", "lanyard claim")
+}
+
+// TestFirstKeyCounts: a first passkey that knew its user is a factor that was shown just now,
+// so that recovery codes follow without another touch. One that did not is asked for.
+func TestFirstKeyCounts(t *testing.T) {
+	for name, verified := range map[string]bool{"knows its user": true, "is only touched": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.person("bob")
+			w.signInWithPassword("bob").leadsTo(t, "/security")
+			before := w.cookies[SessionCookie]
+			key := softkey.New(softkey.ES256)
+			if !verified {
+				key.Flags &^= softkey.UserVerified
+			}
+			if to, wrong := w.ceremony("/security/key/begin", "/security/key", map[string]any{"key": "laptop"}, w.create(key)); to != "/security/recovery-codes" {
+				t.Fatalf("led to %q: %s", to, wrong)
+			}
+			w.get("/security/recovery-codes").contains(t, "laptop was added")
+			a := w.post("/security/recovery-codes", nil)
+			if !verified {
+				a.leadsTo(t, "/signin/factor?to=%2Fsecurity%2Frecovery-codes")
+				return
+			}
+			if len(recoveryCode.FindAllString(textOf(a.doc), -1)) < 10 {
+				t.Errorf("no codes: %d", a.StatusCode)
+			}
+			w.get("/security").contains(t, "Used in this session")
+			if names := w.events(); !slices.Contains(names, "CheckMfa") {
+				t.Errorf("on record: %v", names)
+			}
+			w.cookies[SessionCookie] = before
+			w.get("/security").leadsTo(t, "/signin?return=%2Fsecurity")
+		})
+	}
 }
 
 // An answer of a key is good once, for its own ceremony, in the same browser, in time.

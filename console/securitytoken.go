@@ -54,7 +54,7 @@ func (c *Console) addOwnToken(v *Visit) error {
 	}
 	wrong := v.addToken(serial, v.Form("seed"), encoding)
 	if wrong == nil {
-		return c.deviceAdded(v, serial)
+		return v.Redirect(c.deviceAdded(v, serial))
 	}
 	form := tokenForm{Open: true, Fields: tokenFields(serial, encoding, *wrong)}
 	if wrong.Field == "" {

@@ -180,7 +180,7 @@ func (c *Console) switchForm(v *Visit, role recentRole, refused error) error {
 		body.Colour.Options = append(body.Colour.Options, Option{Value: string(colour), Text: upperFirst(strings.ReplaceAll(string(colour), "B", " b"))})
 	}
 	page := Page{
-		Title: "Switch role", Lead: "Work with a role's permissions in place of your own, until you go back.", Nav: "/",
+		Title: "Switch role", Lead: "Work with a role's permissions in place of your own, until you go back.",
 		CLI:  []Command{CLI("aws", "sts", "assume-role", "--role-arn", "arn:aws:iam::"+firstOf(role.Account, "ACCOUNT")+":role/"+firstOf(role.Role, "NAME"), "--role-session-name", body.Who)},
 		Body: &body,
 	}

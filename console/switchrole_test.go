@@ -118,6 +118,9 @@ func TestSwitchRole(t *testing.T) {
 	fresh := w.get("/switchrole")
 	fresh.contains(t, "Switch role", "Display name", "aws sts assume-role", "Dark blue")
 	fresh.lacks(t, "Recent roles", "Back to alice")
+	if strings.Contains(fresh.body, `aria-current="page"`) {
+		t.Error("an entry of the navigation is marked, and the page is of none")
+	}
 
 	// A link fills the form in, and does nothing more.
 	link := w.get("/switchrole?account=acme-prod&roleName=deploy&displayName=Deploy%20here&color=red")

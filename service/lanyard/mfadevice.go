@@ -33,6 +33,7 @@ type (
 	// GetOwnSignInOutput is how the caller signs in. The devices are in the order in which
 	// they were enabled.
 	GetOwnSignInOutput struct {
+		Email           *string    // by which the root user signs in; absent: it is not claimed
 		PasswordChanged *time.Time // absent: there is no password
 		MFADevices      []MFADevice
 		MFARequired     *bool // the caller has to have a device
@@ -79,6 +80,9 @@ func (s *Service) GetOwnSignIn(c *service.Call, _ *GetOwnSignInInput) (*GetOwnSi
 	}
 	if p.Root() {
 		out.MFARequired = aws.Bool(true)
+		if p.Account.RootEmail != "" {
+			out.Email = &p.Account.RootEmail
+		}
 		return out, nil
 	}
 	rules, err := identity.SignInRulesOf.Get(c.Reader, c.Account())

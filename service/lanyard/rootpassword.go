@@ -14,7 +14,7 @@ import (
 
 type (
 	// ChangeRootPasswordInput replaces the password of the root user, which IAM's
-	// ChangePassword does not.
+	// ChangePassword does not. OldPassword is left out, and only then, where there is none.
 	ChangeRootPasswordInput struct{ OldPassword, NewPassword *string }
 	// ChangeRootPasswordOutput is empty.
 	ChangeRootPasswordOutput struct{}
@@ -23,7 +23,7 @@ type (
 // rootPassword is what was found out about a new password of root before the transaction.
 type rootPassword struct {
 	wait         time.Time // until when no password is looked at
-	comparedWith string    // the hash that was root's
+	comparedWith string    // the hash that was root's; empty: there was no password
 	matches      bool      // the old password is right
 	hash         string    // of the new one
 }
@@ -31,7 +31,7 @@ type rootPassword struct {
 // ChangeRootPassword replaces root's password and ends root's other sessions. It is on record
 // as the sign-in page's PasswordUpdated, as AWS has it.
 func (s *Service) ChangeRootPassword(c *service.Call, in *ChangeRootPasswordInput) (*ChangeRootPasswordOutput, error) {
-	p, err := rootWithFactor(c)
+	p, err := rootWithFactor(c, in)
 	if err != nil {
 		return nil, err
 	}
@@ -42,24 +42,31 @@ func (s *Service) ChangeRootPassword(c *service.Call, in *ChangeRootPasswordInpu
 	switch {
 	case !found.wait.IsZero():
 		return nil, service.Denied(fmt.Sprintf("Too many wrong passwords. Try again after %s.", found.wait.Format(time.RFC3339)))
-	case p.Login().Hash != found.comparedWith:
+	case hashOf(p) != found.comparedWith:
 		return nil, changedMeanwhile()
+	case found.comparedWith == "": // the factor is all that there is to show
 	case !found.matches:
 		return nil, service.Denied("The old password is not correct.") // it is counted already
+	default:
+		authn.ForgetFailures(c.Tx, authn.PurposePassword, p.ID())
 	}
-	authn.ForgetFailures(c.Tx, authn.PurposePassword, p.ID())
 	why, err := authn.RootPasswordUnfit(c.Tx, p, *in.NewPassword)
 	if err != nil {
 		return nil, err
 	}
-	if why == "" && *in.NewPassword == *in.OldPassword {
+	if why == "" && found.matches && *in.NewPassword == *in.OldPassword {
 		why = "This is the password that you have. Choose another one."
 	}
 	if why != "" { // the old password was right all the same
 		return nil, service.Commit(&service.Error{Code: "PasswordPolicyViolationException", Status: http.StatusBadRequest, Message: why})
 	}
+	now := c.Now.UTC().Truncate(time.Second)
 	err = identity.EditPerson(c.Tx, p, func(list identity.Credentials) {
-		authn.Replace(*list.Login, found.hash, c.Now.UTC().Truncate(time.Second))
+		if *list.Login == nil {
+			*list.Login = &identity.LoginProfile{Hash: found.hash, Created: now, Changed: now}
+			return
+		}
+		authn.Replace(*list.Login, found.hash, now)
 	})
 	if err != nil {
 		return nil, err
@@ -67,9 +74,17 @@ func (s *Service) ChangeRootPassword(c *service.Call, in *ChangeRootPasswordInpu
 	return &ChangeRootPasswordOutput{}, authn.KeepSignedIn(c.Tx, c.Principal, p.ID())
 }
 
-// rootWithFactor is the caller, if it is the root user in the console, who has a password and
-// has shown a device lately.
-func rootWithFactor(c *service.Call) (*identity.Person, error) {
+// hashOf is the hash of a person's password, empty if they have none.
+func hashOf(p *identity.Person) string {
+	if p.Login() == nil {
+		return ""
+	}
+	return p.Login().Hash
+}
+
+// rootWithFactor is the caller, if it is the root user in the console, who has shown a device
+// lately, and the old password, if there is one.
+func rootWithFactor(c *service.Call, in *ChangeRootPasswordInput) (*identity.Person, error) {
 	switch {
 	case c.Principal.Kind != authn.Root:
 		return nil, service.Invalid("Only the root user can change the root user's password.")
@@ -81,10 +96,14 @@ func rootWithFactor(c *service.Call) (*identity.Person, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Login() == nil {
-		return nil, notFound("The root user has no password.")
-	}
-	if len(p.Devices()) > 0 {
+	switch old := in.OldPassword != nil; {
+	case old && p.Login() == nil:
+		return nil, notFound("The root user has no password yet. Set the first one without OldPassword.")
+	case !old && p.Login() != nil:
+		return nil, service.Invalid("The root user has a password: OldPassword is needed.")
+	case !old && p.Account.RootEmail == "":
+		return nil, service.Invalid("The root user has no e-mail address with which a password could be used. Claim the account first: run lanyard claim on the server's host.")
+	case !old || len(p.Devices()) > 0:
 		return p, needFactor(c)
 	}
 	return p, nil
@@ -94,11 +113,23 @@ func rootWithFactor(c *service.Call) (*identity.Person, error) {
 // is counted before the password is looked at: else all that arrive together would be let
 // through before the first of them has failed.
 func (s *Service) prepareRootPassword(c *service.Call, in *ChangeRootPasswordInput) error {
-	p, err := rootWithFactor(c)
+	p, err := rootWithFactor(c, in)
 	if err != nil {
 		return err
 	}
 	found := &rootPassword{}
+	if in.OldPassword == nil {
+		turn, err := s.config.Passwords.Turn(c.Context)
+		if err != nil {
+			return service.Throttled(err)
+		}
+		defer turn.Done()
+		if found.hash, err = turn.Hash(*in.NewPassword, c.Rand); err != nil {
+			return err
+		}
+		c.Keep(found)
+		return nil
+	}
 	if found.wait, err = authn.WaitUntil(c.Reader, authn.PurposePassword, p.ID(), c.Now); err != nil {
 		return err
 	}
