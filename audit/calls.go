@@ -108,8 +108,20 @@ func (t *Trail) KeyCalls(r store.Reader, q CallQuery) (CallPage, error) {
 		}
 	}
 	scanned, size := 0, 0
-	last := after // behind it begins the next page
-	plain := 0    // so many records are read next whatever they are
+	last := after        // behind it begins the next page
+	var lastAt time.Time // of an entry before that; zero if there was none
+	end := func(at time.Time) {
+		page.Next = t.sealToken(&about, packCalls(last, q.Keys, at.Add(-longestSession)))
+	}
+	w.Passed = func(at store.Cursor) bool {
+		last = at
+		if scanned += passedCost; scanned < lookupBudget {
+			return true
+		}
+		end(lastAt)
+		return false
+	}
+	plain := 0 // so many records are read next whatever they are
 	for again := true; again && err == nil && broken == nil; {
 		again = false
 		w.After, w.Marks = last, nil
@@ -120,7 +132,7 @@ func (t *Trail) KeyCalls(r store.Reader, q CallQuery) (CallPage, error) {
 			}
 		}
 		err = r.ScanLog(stream(q.Account), w, func(le store.LogEntry) bool {
-			full := scanned == lookupBudget || len(page.Calls) == maxCalls
+			full := scanned >= lookupBudget || len(page.Calls) == maxCalls
 			var h header
 			if h, broken = parse(le.Data); broken != nil {
 				return false
@@ -144,10 +156,10 @@ func (t *Trail) KeyCalls(r store.Reader, q CallQuery) (CallPage, error) {
 			}
 			if full {
 				again = false
-				page.Next = t.sealToken(&about, packCalls(last, q.Keys, le.At.Add(-longestSession)))
+				end(le.At)
 				return false
 			}
-			last = le.Cursor
+			last, lastAt = le.Cursor, le.At
 			scanned++
 			if !marked && plain > 0 {
 				plain--

@@ -61,10 +61,13 @@ type Page struct {
 // The number of entries that one call reads. They bound its time: a search for what
 // happened long ago, or never, may take several calls of Lookup. Find has no way to
 // go on, so it goes further. What the store leaves out, because it lacks the mark of what
-// is looked for, does not count.
+// is looked for, costs little but not nothing: each time that it says how far it has come,
+// with a chapter of some thousand records on disk, counts as passedCost entries. So Lookup
+// passes about a million records, and Find twenty.
 const (
 	lookupBudget = 50_000
 	findBudget   = 1_000_000
+	passedCost   = 50
 )
 
 // ErrToken: the token of a Query was not made for it.
@@ -98,7 +101,17 @@ func (t *Trail) Lookup(r store.Reader, q Query) (Page, error) {
 		scanned int
 		broken  error
 	)
-	err = r.ScanLog(stream(q.Account), t.window(&q, after), func(le store.LogEntry) bool {
+	w := t.window(&q, after)
+	// spend counts work, of what lies up to a place, and tells whether to go on behind it.
+	spend := func(n int, at store.Cursor) bool {
+		if scanned += n; scanned >= lookupBudget {
+			more, last = true, at
+			return false
+		}
+		return true
+	}
+	w.Passed = func(at store.Cursor) bool { return spend(passedCost, at) }
+	err = r.ScanLog(stream(q.Account), w, func(le store.LogEntry) bool {
 		h, err := parse(le.Data)
 		if err != nil {
 			broken = err
@@ -115,12 +128,7 @@ func (t *Trail) Lookup(r store.Reader, q Query) (Page, error) {
 				return false // there is one
 			}
 		}
-		scanned++
-		if scanned == lookupBudget {
-			more, last = true, le.Cursor
-			return false
-		}
-		return true
+		return spend(1, le.Cursor)
 	})
 	if err = errors.Join(err, broken); errors.Is(err, store.ErrCursor) {
 		return Page{}, ErrToken
@@ -192,13 +200,13 @@ func (q *Query) matcher() func(*header) bool {
 }
 
 // Find returns the record of a request, with its decision, or store.ErrNotFound. It
-// reads at most the newest million records.
+// reads as far back as its budget goes.
 func (t *Trail) Find(r store.Reader, account arn.AccountID, requestID string) (*Entry, error) {
 	return t.newest(r, account, markOf(markRequest, requestID), func(h *header) bool { return string(h.fields[fieldRequest]) == requestID })
 }
 
 // LastDenied returns the newest record of a request that lacked a permission, with its
-// decision, or store.ErrNotFound. It reads at most the newest million records.
+// decision, or store.ErrNotFound. It reads as far back as its budget goes.
 func (t *Trail) LastDenied(r store.Reader, account arn.AccountID) (*Entry, error) {
 	return t.newest(r, account, markOfFlag(markDenied), func(h *header) bool { return h.flags&flagDenied != 0 })
 }
@@ -206,7 +214,11 @@ func (t *Trail) LastDenied(r store.Reader, account arn.AccountID) (*Entry, error
 func (t *Trail) newest(r store.Reader, account arn.AccountID, mark store.Mark, match func(*header) bool) (found *Entry, err error) {
 	left := findBudget
 	var broken error
-	err = r.ScanLog(stream(account), store.LogQuery{NewestFirst: true, Marks: []store.Mark{mark}}, func(le store.LogEntry) bool {
+	passed := func(store.Cursor) bool {
+		left -= passedCost
+		return left > 0
+	}
+	err = r.ScanLog(stream(account), store.LogQuery{NewestFirst: true, Marks: []store.Mark{mark}, Passed: passed}, func(le store.LogEntry) bool {
 		var h header
 		if h, broken = parse(le.Data); broken != nil {
 			return false

@@ -651,3 +651,110 @@ func BenchmarkLookup(b *testing.B) {
 		})
 	}
 }
+
+// sparse hands out what is of an event name, and says of all else that it has passed it: a
+// store whose chapters are of one entry.
+type sparse struct {
+	store.Reader
+	name   string
+	passed int
+}
+
+func (s *sparse) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
+	if len(q.Marks) == 0 {
+		return s.Reader.ScanLog(stream, q, fn)
+	}
+	q.Marks = nil
+	return s.Reader.ScanLog(stream, q, func(e store.LogEntry) bool {
+		if strings.Contains(string(e.Data), s.name) {
+			return fn(e)
+		}
+		s.passed++
+		return q.Passed(e.Cursor)
+	})
+}
+
+// What a look-up leaves out unread is work, too: a page ends, maybe empty, and the next goes
+// on behind.
+func TestLookupIsBoundedWhereItFindsNothing(t *testing.T) {
+	trail, s := newTrail(t, audit.Options{})
+	const events = 2500
+	for i := range events {
+		e := read(i)
+		if i == 3 {
+			e.Name = "DeleteUser"
+		}
+		if err := trail.Enqueue(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := trail.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	look := func(each func(*sparse) (found int, next string, err error)) (pages, found int) {
+		t.Helper()
+		for {
+			r := &sparse{name: "DeleteUser"}
+			var n int
+			var next string
+			err := s.View(t.Context(), func(inner store.Reader) (err error) {
+				r.Reader = inner
+				n, next, err = each(r)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.passed > 1000 {
+				t.Errorf("one page passes %d", r.passed)
+			}
+			pages, found = pages+1, found+n
+			if next == "" {
+				return pages, found
+			}
+		}
+	}
+	q := audit.Query{Account: account, Attribute: audit.EventName, Value: "DeleteUser", Now: at.Add(time.Hour)}
+	if pages, found := look(func(r *sparse) (int, string, error) {
+		page, err := trail.Lookup(r, q)
+		q.Token = page.Next
+		return len(page.Entries), page.Next, err
+	}); pages != 3 || found != 1 {
+		t.Errorf("Lookup: %d found on %d pages", found, pages)
+	}
+	token := ""
+	if pages, found := look(func(r *sparse) (int, string, error) {
+		keys := map[string]time.Time{}
+		if token == "" {
+			keys[alice.AccessKeyID] = time.Time{}
+		}
+		page, err := trail.KeyCalls(r, audit.CallQuery{Account: account, Keys: keys, Token: token, Now: at.Add(time.Minute)})
+		token = page.Next
+		return len(page.Calls), page.Next, err
+	}); pages != 3 || found != 1 {
+		t.Errorf("KeyCalls: %d found on %d pages", found, pages)
+	}
+}
+
+// Find, which cannot go on, gives up.
+func TestFindIsBounded(t *testing.T) {
+	trail, s := newTrail(t, audit.Options{})
+	for i := range 20_100 {
+		if err := trail.Enqueue(t.Context(), read(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := trail.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err := s.View(t.Context(), func(inner store.Reader) error {
+		r := &sparse{Reader: inner, name: "nothing"}
+		if _, err := trail.Find(r, account, "x"); !errors.Is(err, store.ErrNotFound) || r.passed != 20_000 {
+			t.Errorf("%v after %d", err, r.passed)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

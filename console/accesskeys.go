@@ -553,7 +553,7 @@ func (r *rotation) verdict(seen sightings) Alert {
 
 // look reads the newest records of a key in a part of the trail.
 func (v *Visit) look(id string, from, to time.Time, s *sightings) error {
-	out, err := v.API().CloudTrail.LookupEvents(v.Request.Context(), &cloudtrail.LookupEventsInput{
+	out, err := firstEvents(v.Request.Context(), v.API(), &cloudtrail.LookupEventsInput{
 		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyAccessKeyId, AttributeValue: &id}},
 		StartTime:        &from, EndTime: &to,
 	})

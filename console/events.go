@@ -221,20 +221,27 @@ func eventByID(ctx context.Context, api *API, id string) (*types.Event, error) {
 		return nil, errNoPage
 	}
 	in := &cloudtrail.LookupEventsInput{LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyEventId, AttributeValue: &id}}}
-	for range 20 { // a page may be empty and still have a next one
-		out, err := api.CloudTrail.LookupEvents(ctx, in)
-		if err != nil {
-			return nil, err
-		}
-		if len(out.Events) > 0 {
-			return &out.Events[0], nil
-		}
-		if out.NextToken == nil {
-			break
-		}
-		in.NextToken = out.NextToken
+	out, err := firstEvents(ctx, api, in)
+	if err != nil {
+		return nil, err
+	}
+	if len(out.Events) > 0 {
+		return &out.Events[0], nil
 	}
 	return nil, &Problem{Status: http.StatusNotFound, Title: "There is no such event", Why: "No event with this id is in the trail, or it is older than what is kept.", Do: []Step{{"Look in the event history.", "/events"}}}
+}
+
+// firstEvents is the first page of a look-up that has events. In a long trail a page may be
+// empty and still have a next one: a page of the console goes through some of these.
+func firstEvents(ctx context.Context, api *API, in *cloudtrail.LookupEventsInput) (*cloudtrail.LookupEventsOutput, error) {
+	next := *in
+	for pages := 0; ; pages++ {
+		out, err := api.CloudTrail.LookupEvents(ctx, &next)
+		if err != nil || len(out.Events) > 0 || out.NextToken == nil || pages == 20 {
+			return out, err
+		}
+		next.NextToken = out.NextToken
+	}
 }
 
 // exportEvents hands out what the filter finds, the newest first, as a file.

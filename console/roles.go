@@ -295,7 +295,7 @@ func (p *rolePage) sessions(ctx context.Context, v *Visit, r *types.Role) []Comm
 		Action: p.Path + "/revoke", Button: "Revoke sessions", Danger: true,
 	}
 	from := v.Now.Add(-keptEvents)
-	out, err := api.CloudTrail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{
+	out, err := firstEvents(ctx, api, &cloudtrail.LookupEventsInput{
 		MaxResults: aws.Int32(50), StartTime: &from,
 		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyResourceName, AttributeValue: r.Arn}},
 	})

@@ -140,7 +140,7 @@ func (c *Console) showSecurity(v *Visit) error {
 	}, func() {
 		body.Keys = v.ownAccessKeys()
 	}, func() {
-		out, err := api.CloudTrail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{
+		out, err := firstEvents(ctx, api, &cloudtrail.LookupEventsInput{
 			MaxResults:       aws.Int32(10),
 			LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyUsername, AttributeValue: &body.User}},
 		})

@@ -498,7 +498,7 @@ func (p *looker) newest(ctx context.Context, now time.Time) (*newest, error) {
 	var n newest
 	return &n, together(
 		func() error {
-			out, err := p.api.CloudTrail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{
+			out, err := firstEvents(ctx, p.api, &cloudtrail.LookupEventsInput{
 				LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyEventName, AttributeValue: aws.String("ConsoleLogin")}}, MaxResults: aws.Int32(homeSignIns),
 			})
 			if err == nil {

@@ -689,7 +689,7 @@ func (v *Visit) typedTags() map[string]string {
 func (c *Console) userActivity(ctx context.Context, v *Visit, u *types.User, body *userPage) []Command {
 	api, missing := v.API(), &parts{v: v, found: body.Parts}
 	atOnce(func() {
-		out, err := api.CloudTrail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{MaxResults: aws.Int32(20),
+		out, err := firstEvents(ctx, api, &cloudtrail.LookupEventsInput{MaxResults: aws.Int32(20),
 			LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyUsername, AttributeValue: u.UserName}}})
 		if missing.note("events", err); err != nil {
 			return

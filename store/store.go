@@ -84,7 +84,8 @@ type Reader interface {
 	// order is that of LogEntry.At to within one second, the same in every
 	// scan, and exactly the reverse with q.NewestFirst. Logs are not part of the
 	// snapshot: entries committed meanwhile may be seen, those appended by the
-	// surrounding transaction are not.
+	// surrounding transaction are not. It ends with the error of the context of the
+	// surrounding View or Update once that has ended.
 	ScanLog(stream string, q LogQuery, fn func(LogEntry) bool) error
 }
 
@@ -164,7 +165,15 @@ type LogQuery struct {
 	// collide, and an engine may not know the marks of what it wrote long ago. Entries
 	// without marks are always visited. Empty means no hint.
 	Marks []Mark
+	// Passed, if it is set, is called where a scan has left entries out for their marks, with
+	// a cursor behind them, at least once for every PassedMost of them. The scan ends if it
+	// returns false. So who counts the calls bounds the work of a scan that finds nothing.
+	Passed func(Cursor) bool
 }
+
+// PassedMost is how many entries a scan leaves out at most without a word (see
+// LogQuery.Passed).
+const PassedMost = 64 << 10
 
 // Matches reports whether an entry of time at lies in the query's range.
 func (q LogQuery) Matches(at time.Time) bool {

@@ -37,8 +37,10 @@ const (
 	atOnce = 8
 	// maxKeysTraced is how many keys are looked up in the trail: those used last.
 	maxKeysTraced = 200
-	// maxCallPages bounds the calls of one key, of 50 each.
-	maxCallPages = 4
+	// maxCalls is how many calls of one key are compared, and rootUses how many of root are
+	// shown: at least.
+	maxCalls = 200
+	rootUses = 50
 	// maxReportBytes bounds a credential report.
 	maxReportBytes = 64 << 20
 )
@@ -566,11 +568,11 @@ func (s *Surveyor) enter(ctx context.Context, u *advisor.User, known *[]advisor.
 // trail reads root's calls, and those of the keys that were used last.
 func (s *Surveyor) trail(ctx context.Context, f *advisor.Facts) error {
 	since := f.Now.Add(-advisor.RecentRoot)
-	page, err := s.CloudTrail.LookupEvents(ctx, lookup(cttypes.LookupAttributeKeyUsername, "root", since))
+	events, err := s.lookUpTo(ctx, rootUses, cttypes.LookupAttributeKeyUsername, "root", since)
 	if err != nil {
 		return err
 	}
-	for _, e := range page.Events {
+	for _, e := range events {
 		if r, ok := recordOf(e); ok && r.UserIdentity.Type == "Root" {
 			f.Root.Uses = append(f.Root.Uses, advisor.Use{At: aws.ToTime(e.EventTime), Event: aws.ToString(e.EventName)})
 		}
@@ -592,16 +594,13 @@ func (s *Surveyor) trail(ctx context.Context, f *advisor.Facts) error {
 	since = f.Now.Add(-advisor.RecentCalls)
 	return each(ctx, s, keys, func(ctx context.Context, k advisor.Key) error {
 		var calls []advisor.Call
-		pages := paging.Of(s.CloudTrail.LookupEvents, lookup(cttypes.LookupAttributeKeyAccessKeyId, k.ID, since))
-		for n := 0; n < maxCallPages && pages.HasMorePages(); n++ {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return err
-			}
-			for _, e := range page.Events {
-				if r, ok := recordOf(e); ok {
-					calls = append(calls, advisor.Call{At: aws.ToTime(e.EventTime), Address: r.SourceIPAddress, Agent: r.UserAgent})
-				}
+		events, err := s.lookUpTo(ctx, maxCalls, cttypes.LookupAttributeKeyAccessKeyId, k.ID, since)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if r, ok := recordOf(e); ok {
+				calls = append(calls, advisor.Call{At: aws.ToTime(e.EventTime), Address: r.SourceIPAddress, Agent: r.UserAgent})
 			}
 		}
 		mu.Lock()
@@ -611,10 +610,20 @@ func (s *Surveyor) trail(ctx context.Context, f *advisor.Facts) error {
 	})
 }
 
-func lookup(key cttypes.LookupAttributeKey, value string, since time.Time) *cloudtrail.LookupEventsInput {
-	return &cloudtrail.LookupEventsInput{
+// lookUpTo finds the newest events with an attribute, and some more. A page of a long trail
+// may have few of them, or none, and be followed by others.
+func (s *Surveyor) lookUpTo(ctx context.Context, most int, key cttypes.LookupAttributeKey, value string, since time.Time) (found []cttypes.Event, err error) {
+	pages := paging.Of(s.CloudTrail.LookupEvents, &cloudtrail.LookupEventsInput{
 		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: key, AttributeValue: &value}}, StartTime: &since, MaxResults: aws.Int32(50),
+	})
+	for n := 0; n < maxPages && len(found) < most && pages.HasMorePages(); n++ {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, page.Events...)
 	}
+	return found, nil
 }
 
 // record is what is looked at of CloudTrail's record.

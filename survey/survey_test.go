@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
@@ -82,5 +83,32 @@ func TestAReportThatIsNone(t *testing.T) {
 		if _, err := s.Read(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: %v, not %s", text, err, want)
 		}
+	}
+}
+
+// A page of a long trail may be empty and have a next one.
+func TestRootIsFoundBehindAnEmptyPage(t *testing.T) {
+	l := lanyardtest.New(t)
+	empty := 0
+	s := &survey.Surveyor{IAM: iam.NewFromConfig(l.Config()), Account: l.Account, Partition: "aws"}
+	s.CloudTrail.LookupEvents = func(_ context.Context, in *cloudtrail.LookupEventsInput, _ ...func(*cloudtrail.Options)) (*cloudtrail.LookupEventsOutput, error) {
+		out := &cloudtrail.LookupEventsOutput{}
+		if *in.LookupAttributes[0].AttributeValue != "root" {
+			return out, nil
+		}
+		if in.NextToken == nil {
+			empty++
+			out.NextToken = aws.String("next")
+			return out, nil
+		}
+		out.Events = []cttypes.Event{{EventName: aws.String("CreateUser"), EventTime: aws.Time(time.Now()), CloudTrailEvent: aws.String(`{"userIdentity":{"type":"Root"}}`)}}
+		return out, nil
+	}
+	f, err := s.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if empty != 1 || len(f.Root.Uses) != 1 {
+		t.Errorf("%d empty pages, uses of root: %v", empty, f.Root.Uses)
 	}
 }

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"math"
@@ -152,8 +153,14 @@ func (ss streams) copy() streams {
 	return c
 }
 
+// How often, in entries, a scan looks whether it is still wanted, and calls LogQuery.Passed.
+const (
+	checkEvery  = 256
+	passedEvery = 4096
+)
+
 // ScanLog implements engine.Backend.
-func (l *log) ScanLog(name string, q store.LogQuery, fn func(store.LogEntry) bool) error {
+func (l *log) ScanLog(ctx context.Context, name string, q store.LogQuery, fn func(store.LogEntry) bool) error {
 	after, err := parseCursor(q.After)
 	if err != nil {
 		return err
@@ -168,7 +175,13 @@ func (l *log) ScanLog(name string, q store.LogQuery, fn func(store.LogEntry) boo
 		return nil
 	}
 	wanted := slices.Sorted(slices.Values(q.Marks))
+	steps, passed := 0, 0
 	visit := func(p place, entry store.LogEntry) bool {
+		if steps++; steps%checkEvery == 0 {
+			if err = ctx.Err(); err != nil {
+				return false
+			}
+		}
 		if p == after {
 			return true
 		}
@@ -176,6 +189,9 @@ func (l *log) ScanLog(name string, q store.LogQuery, fn func(store.LogEntry) boo
 			return false // the scan began in the range: this is its other end
 		}
 		if len(wanted) > 0 && len(entry.Marks) > 0 && !hasAny(entry.Marks, wanted) {
+			if passed++; passed%passedEvery == 0 && q.Passed != nil {
+				return q.Passed(p.cursor())
+			}
 			return true
 		}
 		entry.Cursor, entry.Marks = p.cursor(), nil
@@ -191,14 +207,14 @@ func (l *log) ScanLog(name string, q store.LogQuery, fn func(store.LogEntry) boo
 			from = min(from, after)
 		}
 		s.entries.Descend(from, visit)
-		return nil
+		return err
 	}
 	var from place
 	if !q.From.IsZero() {
 		from = makePlace(q.From, 0)
 	}
 	s.entries.Ascend(max(from, after), visit)
-	return nil
+	return err
 }
 
 func (p place) cursor() store.Cursor {

@@ -2,11 +2,13 @@ package sqlite
 
 import (
 	"cmp"
+	"context"
 	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -217,6 +219,7 @@ const (
 // scan is a scan that is under way.
 type scan struct {
 	*disk
+	ctx    context.Context
 	stream string
 	query  store.LogQuery
 	after  place // where it begins, if query.After says so
@@ -229,8 +232,8 @@ type scan struct {
 var errStop = errors.New("stop")
 
 // ScanLog implements engine.Backend.
-func (d *disk) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
-	s := &scan{disk: d, stream: stream, query: q, fn: fn}
+func (d *disk) ScanLog(ctx context.Context, stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
+	s := &scan{disk: d, ctx: ctx, stream: stream, query: q, fn: fn}
 	from, to := lowest, highest
 	if !q.From.IsZero() {
 		from.first = engine.Nanos(q.From.Add(-blockSpan)) // a block that begins earlier may reach into the range
@@ -273,6 +276,9 @@ func (s *scan) newest(from, to point) error {
 			return err
 		}
 		to = s.open.after
+		if err := s.passed(to); err != nil {
+			return err
+		}
 	}
 	for from.compare(to) <= 0 {
 		chapters, more, err := s.chapters(chaptersNewest, to)
@@ -289,6 +295,9 @@ func (s *scan) newest(from, to point) error {
 				return err
 			}
 			to = c.after
+			if err := s.passed(to); err != nil {
+				return err
+			}
 		}
 		if !more {
 			return s.gap(from, to)
@@ -315,10 +324,23 @@ func (s *scan) oldest(from, to point) error {
 				return err
 			}
 			from = later(from, c.last.next())
+			if err := s.passed(c.last); err != nil {
+				return err
+			}
 		}
 		if !more {
 			return s.gap(from, to)
 		}
+	}
+	return nil
+}
+
+// passed says that a scan has come to a block: newest first it is the next one to visit, else
+// the last that was. The cursor has the number of an entry behind all that a block has, which
+// says so in both directions.
+func (s *scan) passed(p point) error {
+	if s.query.Passed != nil && !s.query.Passed(place{p.first, p.id, math.MaxUint32}.cursor()) {
+		return errStop
 	}
 	return nil
 }
@@ -346,6 +368,9 @@ func (s *scan) gap(from, to point) error {
 // chapters reads the next chapters. One that is damaged is as none: it only says what can be
 // left out.
 func (s *scan) chapters(query string, at point) (found []*chapter, more bool, err error) {
+	if err := s.ctx.Err(); err != nil {
+		return nil, false, err
+	}
 	rows, err := s.readers.QueryContext(always, query, s.stream, at.first, at.id, scanChapters)
 	if err != nil {
 		return nil, false, s.readError(err)
@@ -374,6 +399,9 @@ func (s *scan) chapter(c *chapter, from, to point) error {
 	from, to = later(from, c.after.next()), earlier(to, c.last)
 	if !c.mayHave || from.compare(to) > 0 {
 		return nil
+	}
+	if err := s.ctx.Err(); err != nil {
+		return err
 	}
 	var column []byte
 	err := s.readers.QueryRowContext(always, chapterBlocks, c.id, s.stream, c.after.first, c.after.id, c.last.first, c.last.id).Scan(&column)
@@ -464,6 +492,9 @@ func (s *scan) visit(b *block) error {
 
 // read reads the next blocks of a range, and verifies them.
 func (s *scan) read(query string, from, to point) ([]*block, error) {
+	if err := s.ctx.Err(); err != nil {
+		return nil, err
+	}
 	rows, err := s.readers.QueryContext(always, query, s.stream, from.first, from.id, to.first, to.id, scanBlocks)
 	if err != nil {
 		return nil, s.readError(err)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -11,6 +12,91 @@ import (
 
 	"github.com/lanyard-iam/lanyard/store"
 )
+
+// logInParts scans as log does, but ends each nth time that entries were left out, and goes on
+// from there.
+func (f fixture) logInParts(stream string, q store.LogQuery, n int) (found []store.LogEntry) {
+	f.Helper()
+	for again := true; again; {
+		again = false
+		calls := 0
+		q.Passed = func(at store.Cursor) bool {
+			if calls++; calls < n {
+				return true
+			}
+			again = again || at != q.After // a scan that begins there may say so once more
+			q.After = at
+			return !again
+		}
+		f.view(func(r store.Reader) {
+			if err := r.ScanLog(stream, q, func(e store.LogEntry) bool { found = append(found, e); return true }); err != nil {
+				f.Fatalf("ScanLog: %v", err)
+			}
+		})
+	}
+	return found
+}
+
+// testLogPassed: a scan that finds nothing says now and then how far it has come, and ends
+// when it is told to, and when its context ends.
+func testLogPassed(t *testing.T, e Engine) {
+	s := open(t, e)
+	const n = 3 * store.PassedMost
+	for second := range n / 1024 {
+		entries := make([]store.LogEntry, 1024)
+		for i := range entries {
+			entries[i] = store.LogEntry{Stream: "marked", At: epoch.Add(time.Duration(second) * time.Second), Data: []byte("x"), Marks: []store.Mark{1}}
+		}
+		s.append(entries...)
+	}
+	for _, newest := range []bool{false, true} {
+		calls, handed := 0, 0
+		count := func(store.LogEntry) bool { handed++; return true }
+		q := store.LogQuery{NewestFirst: newest, Marks: []store.Mark{2}, Passed: func(store.Cursor) bool { calls++; return true }}
+		s.view(func(r store.Reader) {
+			if err := r.ScanLog("marked", q, count); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if calls < (n-handed)/store.PassedMost {
+			t.Errorf("%d calls for %d entries that were left out, newest first %v", calls, n-handed, newest)
+		}
+		all := calls
+		calls = 0
+		q.Passed = func(store.Cursor) bool { calls++; return calls < 2 }
+		s.view(func(r store.Reader) {
+			if err := r.ScanLog("marked", q, count); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if calls != 2 || all <= 2 {
+			t.Errorf("a scan that is told to end at its second word says %d, of %d", calls, all)
+		}
+		for what, marks := range map[string][]store.Mark{"that leaves all out": {2}, "that visits all": {1}, "of everything": nil} {
+			for _, fn := range []func(func(store.Reader, context.CancelFunc) error) error{
+				func(scan func(store.Reader, context.CancelFunc) error) error {
+					ctx, end := context.WithCancel(t.Context())
+					defer end()
+					return s.View(ctx, func(r store.Reader) error { return scan(r, end) })
+				},
+				func(scan func(store.Reader, context.CancelFunc) error) error {
+					ctx, end := context.WithCancel(t.Context())
+					defer end()
+					return s.Update(ctx, func(tx store.Tx) error { return scan(tx, end) })
+				},
+			} {
+				work := 0
+				err := fn(func(r store.Reader, end context.CancelFunc) error {
+					return r.ScanLog("marked", store.LogQuery{NewestFirst: newest, Marks: marks,
+						Passed: func(store.Cursor) bool { work++; end(); return true }}, func(store.LogEntry) bool { work++; end(); return true })
+				})
+				if !errors.Is(err, context.Canceled) || work > n/4 {
+					t.Errorf("a scan %s goes on after the end of its context: %d steps, %v", what, work, err)
+				}
+			}
+		}
+	}
+}
 
 // testLogMarks: a scan with marks visits every entry that has one of them or none at all, in
 // the order of the scan without; after commits in and out of the order of time, trimming and
@@ -86,6 +172,9 @@ func testLogMarks(t *testing.T, e Engine) {
 						rt.Fatalf("the scan for %v left out entry %s, of %v, or it came out of order", q.Marks, e.Data, own)
 					}
 				}
+				whole := s.log("marked", q)
+				inParts := s.logInParts("marked", q, rapid.IntRange(1, 3).Draw(rt, "passed"))
+				same(rt, "the scan that stops where it has left entries out, and goes on", data(inParts), data(whole))
 				if len(found) > 0 {
 					rt.Fatalf("the scan for %v also found %v, which the scan without does not", q.Marks, data(found))
 				}

@@ -58,6 +58,7 @@ func Run(t *testing.T, e Engine) {
 		{"Close", testClose},
 		{"Model", testModel},
 		{"LogMarks", testLogMarks},
+		{"LogPassed", testLogPassed},
 		{"Durable", testDurable},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, e) })

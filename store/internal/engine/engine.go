@@ -92,7 +92,8 @@ type Backend interface {
 	// returns what is stored, read and verified anew. What it returns is durable, and
 	// what it does not return will never turn up.
 	Recover() (State, error)
-	ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error
+	// ScanLog ends with ctx's error once ctx has ended.
+	ScanLog(ctx context.Context, stream string, q store.LogQuery, fn func(store.LogEntry) bool) error
 	// TrimLog deletes a bounded number of old entries and reports whether there are more.
 	TrimLog(stream string, before time.Time) (more bool, err error)
 	Close() error
@@ -182,7 +183,7 @@ func (e *Engine) publish(state State) {
 	e.published.Store(&snapshot{state, e.backend})
 }
 
-// snapshot is the published state; it implements store.Reader.
+// snapshot is the published state.
 type snapshot struct {
 	State
 	backend Backend
@@ -195,8 +196,14 @@ func (s *snapshot) Scan(prefix, after store.Key, fn func(store.Key, *store.Item)
 	scan(s.Tree, prefix, after, fn)
 }
 
-func (s *snapshot) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
-	return s.backend.ScanLog(stream, q, fn)
+// view is a snapshot in the hands of one View; it implements store.Reader.
+type view struct {
+	*snapshot
+	ctx context.Context
+}
+
+func (v *view) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
+	return v.backend.ScanLog(v.ctx, stream, q, fn)
 }
 
 func scan(tree *Tree, prefix, after store.Key, fn func(store.Key, *store.Item) bool) {
@@ -217,7 +224,7 @@ func (e *Engine) View(ctx context.Context, fn func(store.Reader) error) error {
 	if s == nil {
 		return store.ErrClosed
 	}
-	return fn(s)
+	return fn(&view{s, ctx})
 }
 
 // Update implements store.Store.
@@ -228,7 +235,7 @@ func (e *Engine) Update(ctx context.Context, fn func(store.Tx) error) error {
 	if err := e.settled(ctx); err != nil {
 		return err
 	}
-	depends, err := e.apply(fn)
+	depends, err := e.apply(ctx, fn)
 	if depends == nil {
 		return err
 	}
@@ -243,13 +250,13 @@ func (e *Engine) Update(ctx context.Context, fn func(store.Tx) error) error {
 
 // apply runs fn on the working tree and returns the batch whose fate decides whether
 // what fn wrote, or merely saw, is true; nil if that is durable already.
-func (e *Engine) apply(fn func(store.Tx) error) (depends *Batch, err error) {
+func (e *Engine) apply(ctx context.Context, fn func(store.Tx) error) (depends *Batch, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, store.ErrClosed
 	}
-	t := &tx{e: e, revision: e.revision + 1}
+	t := &tx{e: e, ctx: ctx, revision: e.revision + 1}
 	// Deferred, so that a panic or runtime.Goexit (t.Fatal) in fn undoes its writes too.
 	completed := false
 	defer func() {

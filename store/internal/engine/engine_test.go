@@ -35,7 +35,7 @@ func (s *slow) Commit(b *Batch) error {
 }
 
 func (s *slow) Recover() (State, error) { return s.recover() }
-func (s *slow) ScanLog(string, store.LogQuery, func(store.LogEntry) bool) error {
+func (s *slow) ScanLog(context.Context, string, store.LogQuery, func(store.LogEntry) bool) error {
 	return nil
 }
 func (s *slow) TrimLog(string, time.Time) (bool, error) { return false, nil }

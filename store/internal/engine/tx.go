@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 // tx is a closure's view of the working tree; it lives while the engine's mu is held.
 type tx struct {
 	e        *Engine
+	ctx      context.Context
 	revision uint64
 	undo     []undo
 	entries  []store.LogEntry
@@ -40,7 +42,7 @@ func (t *tx) Scan(prefix, after store.Key, fn func(store.Key, *store.Item) bool)
 }
 
 func (t *tx) ScanLog(stream string, q store.LogQuery, fn func(store.LogEntry) bool) error {
-	return t.e.backend.ScanLog(stream, q, fn)
+	return t.e.backend.ScanLog(t.ctx, stream, q, fn)
 }
 
 func (t *tx) Put(key store.Key, item *store.Item) {
