@@ -384,6 +384,7 @@ func (s *SignIns) keep(tx store.Tx, p *identity.Person, h *identity.SignIn, now 
 
 // letIn makes the browser session.
 func (s *SignIns) letIn(tx store.Tx, v Visitor, p *identity.Person, g progress, now time.Time) (Outcome, error) {
+	ForgetFailures(tx, purposeChallenge, p.ID())
 	if g.has(identity.ByPassword) {
 		err := identity.EditPerson(tx, p, func(c identity.Credentials) { *c.LastUsed = now })
 		if err != nil {

@@ -72,6 +72,52 @@ func TestT234_RecoveryWhileThrottled(t *testing.T) {
 	})
 }
 
+// Who has only the password of somebody with a second factor fills neither the trail nor the
+// store with it, and cannot keep what they do at first off the trail.
+func TestT232_ChallengesAreRecordedSparingly(t *testing.T) {
+	d := newDoor(t)
+	d.phone("bob", "phone")
+	recorded := func() (n int) {
+		for _, r := range d.records() {
+			if r["eventName"] == "CheckMfa" {
+				n++
+			}
+		}
+		return n
+	}
+	var cookie string
+	for range 50 {
+		cookie = d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
+	}
+	if n := recorded(); n != 20 {
+		t.Errorf("%d records of 50 challenges", n)
+	}
+	d.now = d.now.Add(10 * time.Minute)
+	for range 50 {
+		cookie = d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
+	}
+	if n := recorded(); n != 40 {
+		t.Errorf("%d records after a while", n)
+	}
+	// Who shows the factor, too, begins anew.
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	d.must(err)
+	d.is(out, authn.SignedIn)
+	d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
+	if n := recorded(); n != 41 {
+		t.Errorf("%d records after a sign-in", n)
+	}
+	d.update(func(tx store.Tx) error { authn.ForgetPerson(tx, idOf("bob")); return nil })
+	d.view(func(r store.Reader) error {
+		return identity.Throttles.Scan(r, "", func(key store.Key, _ *identity.Throttle) bool {
+			if key.Last() == idOf("bob") {
+				t.Errorf("left behind: %q", key.Parts())
+			}
+			return true
+		})
+	})
+}
+
 // T268, T273: a password that is shown again makes no second factor newer.
 func TestStepUpByPasswordKeepsTheTimeOfMFA(t *testing.T) {
 	d := newDoor(t)

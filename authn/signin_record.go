@@ -161,8 +161,35 @@ func (s *SignIns) offerFailure(v Visitor, a *attempt, now time.Time) {
 	}
 }
 
+// A challenge is recorded although nobody has failed, and whoever knows the password of
+// somebody with a second factor can have one for each hash: that would be a million records
+// a day. So of a person in a row so many are recorded within the window. A limit by address,
+// as that of failures, would let who has used it up before keep the first one off the trail.
+const (
+	challengesRecorded = 20
+	challengesWindow   = 10 * time.Minute
+
+	// purposeChallenge counts them, until the person has signed in.
+	purposeChallenge Purpose = "challenge"
+)
+
 // recordChallenge records that a second factor is asked for.
 func (s *SignIns) recordChallenge(tx store.Tx, v Visitor, p *identity.Person, now time.Time) error {
+	t, err := throttleOf(tx, purposeChallenge, p.ID())
+	if err != nil {
+		return err
+	}
+	next := *t
+	if next.Failures == 0 || now.Sub(next.Since) >= challengesWindow {
+		next.Failures, next.Since = 0, now
+	}
+	if next.Failures >= challengesRecorded {
+		return nil
+	}
+	next.Failures++
+	if err := identity.Throttles.Put(tx, &next, string(purposeChallenge), p.ID()); err != nil {
+		return err
+	}
 	e, err := s.eventOf(v, p, "CheckMfa", now)
 	if err != nil {
 		return err

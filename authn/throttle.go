@@ -72,7 +72,7 @@ func ForgetFailures(tx store.Tx, purpose Purpose, personID string) {
 
 // ForgetPerson removes what signing in left behind of somebody who is gone.
 func ForgetPerson(tx store.Tx, personID string) {
-	for _, purpose := range []Purpose{PurposeMFA, PurposePassword, PurposeRecovery} {
+	for _, purpose := range []Purpose{PurposeMFA, PurposePassword, PurposeRecovery, purposeChallenge} {
 		ForgetFailures(tx, purpose, personID)
 	}
 	identity.RecoveryCodesOf.Delete(tx, personID)
