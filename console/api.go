@@ -101,9 +101,11 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if sent.Body == nil {
 		sent.Body = http.NoBody
 	}
-	defer sent.Body.Close()
-	kept := &kept{header: make(http.Header), status: http.StatusOK}
-	t.aws.ServeHTTP(kept, sent)
+	defer func() { sent.Body.Close() }()
+	kept, err := t.answer(sent)
+	if err != nil {
+		return nil, err
+	}
 	if err := r.Context().Err(); err != nil {
 		return nil, fmt.Errorf("the browser has gone: %w", err)
 	}
@@ -118,6 +120,19 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		ContentLength: int64(kept.body.Len()),
 		Request:       r,
 	}, nil
+}
+
+func (t *transport) answer(r *http.Request) (*kept, error) {
+	again, note, err := remembered(r)
+	if err != nil || again != nil {
+		return again, err
+	}
+	answer := &kept{header: make(http.Header), status: http.StatusOK}
+	t.aws.ServeHTTP(answer, r)
+	if note != nil {
+		note(answer)
+	}
+	return answer, nil
 }
 
 // kept is an answer: what the endpoint writes.

@@ -61,6 +61,8 @@ type surveys struct {
 	read  func(ctx context.Context, p *looker, key *surveyKey) (*look, error)
 	check func(ctx context.Context, p *looker, since time.Time) (bool, error)
 	fail  func(error)
+	// denials are what looks were refused lately.
+	denials *denials
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -154,6 +156,7 @@ func (l *look) weigh() int {
 func newSurveys(clock func() time.Time, region string, fail func(error)) *surveys {
 	s := &surveys{
 		clock: clock, host: time.Now, fail: fail, byKey: map[surveyKey]*list.Element{}, recent: list.New(), slots: make(chan struct{}, surveysAtOnce),
+		denials:  newDenials(clock),
 		patience: func() <-chan time.Time { return time.After(surveyPatience) }, slow: surveySlow,
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -351,7 +354,7 @@ func (s *surveys) start(p *looker, kept *surveyed) (done, reading chan struct{},
 	rests := s.host().Sub(kept.tried) < surveyRest*kept.took
 	s.work.Go(func() {
 		defer func() { <-s.slots }()
-		ctx, cancel := context.WithTimeout(s.ctx, surveyLimit)
+		ctx, cancel := context.WithTimeout(s.denials.in(s.ctx, &kept.key), surveyLimit)
 		defer cancel()
 		s.run(ctx, p, kept, last, since, rests)
 	})

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/smithy-go"
 
 	"github.com/lanyard-iam/lanyard/advisor"
@@ -299,4 +302,62 @@ func TestSurveysHaveBounds(t *testing.T) {
 	if _, err := x.ask("late", true); !errors.Is(err, errLooking) || len(x.slots) != 0 {
 		t.Errorf("after Close: %v", err)
 	}
+}
+
+// What a look is denied is asked for once in a while: the trail is not full of what a person
+// did not try. Other denials stay, and are answered each time.
+func TestLooksAreDeniedOnce(t *testing.T) {
+	w := newWorld(t)
+	w.signInRoot()
+	w.somebodyUnsafe("mallory")
+	_, err := w.api().IAM.CreateAccessKey(t.Context(), &iam.CreateAccessKeyInput{UserName: aws.String("mallory")})
+	w.must(err)
+	denied := func() map[string]int {
+		n := map[string]int{}
+		for _, r := range w.records(ours) {
+			if strings.Contains(r, `"errorCode":"AccessDenied`) && strings.Contains(r, "user/alice") {
+				name, _, _ := strings.Cut(r[strings.Index(r, `"eventName":"`)+len(`"eventName":"`):], `"`)
+				n[name]++
+			}
+		}
+		return n
+	}
+	w.signIn("alice", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GetAccountAuthorizationDetails","iam:GenerateCredentialReport","iam:GetCredentialReport","lanyard:*"],"Resource":"*"}]}`)
+	look := func() *answered {
+		a := w.settled("/findings")
+		a.contains(t, "A user with a password has no MFA")
+		return a
+	}
+	look()
+	first := denied()
+	for _, name := range []string{"ListCredentials", "LookupEvents"} {
+		if first[name] == 0 {
+			t.Fatalf("%s is not denied: %v", name, first)
+		}
+	}
+	looked := 0
+	w.aws.Observe = func(_, operation string, _ int, _ time.Duration) {
+		if operation == "GetAccountAuthorizationDetails" {
+			looked++
+		}
+	}
+	for range 4 { // each after a while in which something may have changed
+		w.later(time.Minute - time.Second)
+		look()
+	}
+	w.aws.Observe = nil
+	if looked < 8 {
+		t.Errorf("only %d times looked", looked)
+	}
+	if again := denied(); !maps.Equal(again, first) {
+		t.Errorf("denied again: %v, before %v", again, first)
+	}
+	w.later(3 * time.Minute)
+	look()
+	if again := denied(); again["ListCredentials"] != 2*first["ListCredentials"] {
+		t.Errorf("not asked again: %v", again)
+	}
+	// Another session, of another person, is not answered with it.
+	w.signIn("bob", everything)
+	w.settled("/findings").lacks(t, "you may not read it")
 }

@@ -96,12 +96,16 @@ func (w *world) records(account arn.AccountID) (list []string) {
 	kept := w.cookies[SessionCookie]
 	defer func() { w.cookies[SessionCookie] = kept }()
 	w.signInTo(account)
-	out, err := w.api().CloudTrail.LookupEvents(context.Background(), &cloudtrail.LookupEventsInput{})
-	w.must(err)
-	for _, e := range out.Events {
-		list = append(list, *e.CloudTrailEvent)
+	for in := (&cloudtrail.LookupEventsInput{}); ; {
+		out, err := w.api().CloudTrail.LookupEvents(context.Background(), in)
+		w.must(err)
+		for _, e := range out.Events {
+			list = append(list, *e.CloudTrailEvent)
+		}
+		if in.NextToken = out.NextToken; in.NextToken == nil {
+			return list
+		}
 	}
-	return list
 }
 
 func to(account, role string, more ...string) url.Values {
