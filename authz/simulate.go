@@ -114,6 +114,22 @@ type Simulated struct {
 
 // Ask decides about an action on a resource: an ARN, or "*".
 func (s *Simulator) Ask(action, resource string) Simulated {
+	request, owner := s.request(action, resource)
+	return Simulated{
+		Simulation:   policy.Simulate(&request, &s.inputs),
+		CrossAccount: s.judgesOwner && string(owner) != s.caller.Account,
+	}
+}
+
+// Explain is Ask with all reasons.
+func (s *Simulator) Explain(action, resource string) *policy.Trace {
+	request, _ := s.request(action, resource)
+	trace := &policy.Trace{}
+	policy.Evaluate(&request, &s.inputs, trace)
+	return trace
+}
+
+func (s *Simulator) request(action, resource string) (policy.Request, arn.AccountID) {
 	owner := s.owner
 	if a, err := arn.Parse(resource); err == nil {
 		if id, err := arn.ParseAccountID(a.Account); err == nil {
@@ -128,8 +144,5 @@ func (s *Simulator) Ask(action, resource string) Simulated {
 		request.ResourceAccount = string(owner)
 	}
 	s.inputs.ResourceIsTrust = s.trust && policy.IsTrustAction(action)
-	return Simulated{
-		Simulation:   policy.Simulate(&request, &s.inputs),
-		CrossAccount: s.judgesOwner && string(owner) != s.caller.Account,
-	}
+	return request, owner
 }

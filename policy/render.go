@@ -124,6 +124,9 @@ func (s *TracedStatement) list(values []string, not bool) string {
 	return text
 }
 
+// String names the statement, says where it stands and what it does.
+func (s *TracedStatement) String() string { return s.describe() }
+
 func (s *TracedStatement) describe() string {
 	verb := map[string]string{"Allow": "allows", "Deny": "denies"}[s.Effect]
 	actions := s.list(s.Action, s.NotAction)

@@ -138,7 +138,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpFunc(printHelp)
 	for _, cmd := range []*cobra.Command{
-		newServer(), newInit(), newClaim(), newRecover(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newAdvise(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(), newHash(),
+		newServer(), newInit(), newClaim(), newRecover(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newAdvise(), newPolicy(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(), newHash(),
 	} {
 		root.AddCommand(cmd)
 	}
@@ -207,6 +207,7 @@ func newVersion() *cobra.Command {
 		Short:   "Print the version",
 		Long:    "Print the version of this binary; GET /version tells that of a server.",
 		Example: `  lanyard version`,
+		Hidden:  true, // help has 24 lines, and --version says the same
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return printVersion(cmd) },
 	}

@@ -29,6 +29,7 @@ var floors = [][]string{
 	{"session"},
 	{"authn"},
 	{"authz"},
+	{"policytest"},
 	{"service"},
 	{"service/..."},
 	{"survey", "respond"},
