@@ -48,7 +48,7 @@ type Root struct {
 	// Keys are root's access keys, which this system does not make. Their ids are not
 	// known.
 	Keys []Key
-	// Uses are root's calls of the last RecentRoot days, newest first.
+	// Uses are root's newest calls of the last RecentRoot days.
 	Uses []Use
 }
 
@@ -62,7 +62,7 @@ type Use struct {
 type Call struct {
 	At      time.Time
 	Address string // IP address
-	Agent   string // user agent
+	Agent   string // the program, by its user agent without what differs from call to call
 }
 
 // Permissions are the policies of a user, group or role.

@@ -127,7 +127,7 @@ func TestHome(t *testing.T) {
 	id := problemOf(err).ID
 	w.signInRoot()
 	a := w.settled("/")
-	a.contains(t, "Home", "Safety score", "A user with a password has no MFA", "user mallory", "Access keys by age", "iam:DeleteUser", "alice", "acme-prod", "us-east-1", "Root user", "Secure this account", "Sign-ins")
+	a.contains(t, "Home", "Safety score", "A user with a password has no MFA", "user mallory", "Access keys by age", "iam:DeleteUser", "alice", "acme-prod", "us-east-1", "Root user", "Secure this account", "Sign-ins", "What is new", "CreateAccessKey", "CreateAccountAlias")
 	if !strings.Contains(a.body, `href="/why/`+id+`"`) {
 		t.Error("the denial does not lead to its explanation")
 	}

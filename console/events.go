@@ -34,6 +34,7 @@ func (c *Console) eventRoutes() []Route {
 const (
 	shownEvents    = 50
 	exportedEvents = 5000
+	readForDeeds   = 200 // in which changes are looked for
 )
 
 type eventsPage struct {
@@ -46,6 +47,7 @@ type eventsPage struct {
 	Pager    Pager
 	Export   []Step
 	Filtered bool
+	Changes  bool // and sign-ins alone, since nobody asked for more
 }
 
 type eventRow struct {
@@ -63,6 +65,13 @@ var eventColumns = []Option{
 
 var usualColumns = []string{"who", "outcome", "resources"}
 
+// changesAlone tells that nobody chose what to see: then it is changes and sign-ins, as in
+// AWS's console. The pages themselves read so much that a change would be hard to find.
+func changesAlone(v *Visit) bool {
+	q := v.Request.URL.Query()
+	return !q.Has("by") && !q.Has("value") && !q.Has("since") && !q.Has("until")
+}
+
 // eventFilter reads what is asked for.
 func eventFilter(v *Visit) (*cloudtrail.LookupEventsInput, []Field) {
 	attributes := []Option{{Value: "", Text: "All events"}}
@@ -71,6 +80,9 @@ func eventFilter(v *Visit) (*cloudtrail.LookupEventsInput, []Field) {
 	}
 	by := Field{Name: "by", Label: "Find by", Type: "select", Value: v.Query("by"), Options: attributes, Optional: true}
 	value := Field{Name: "value", Label: "Value", Value: v.Query("value"), Optional: true, Autocomplete: "off", MaxLength: 2000}
+	if changesAlone(v) {
+		by.Value, value.Value = string(types.LookupAttributeKeyReadOnly), "false"
+	}
 	since := Field{Name: "since", Label: "From", Type: "datetime-local", Value: v.Query("since"), Optional: true, Hint: "UTC"}
 	until := Field{Name: "until", Label: "To", Type: "datetime-local", Value: v.Query("until"), Optional: true, Hint: "UTC"}
 	in := &cloudtrail.LookupEventsInput{StartTime: typedTime(&since), EndTime: typedTime(&until)}
@@ -115,7 +127,7 @@ func attributeName(key types.LookupAttributeKey) string {
 func (c *Console) showEvents(v *Visit) error {
 	in, fields := eventFilter(v)
 	in.MaxResults = aws.Int32(shownEvents)
-	body := eventsPage{Now: v.Now, Fields: fields, Columns: eventColumns, Shown: map[string]bool{}, Filtered: len(in.LookupAttributes) > 0 || in.StartTime != nil || in.EndTime != nil}
+	body := eventsPage{Now: v.Now, Fields: fields, Columns: eventColumns, Shown: map[string]bool{}, Filtered: len(in.LookupAttributes) > 0 || in.StartTime != nil || in.EndTime != nil, Changes: changesAlone(v)}
 	columns := v.Request.URL.Query()["column"]
 	if len(columns) == 0 {
 		columns = usualColumns
@@ -177,6 +189,35 @@ func eventOf(e *types.Event) eventRow {
 	}
 	row.Resources = strings.Join(names[:min(len(names), 2)], ", ")
 	return row
+}
+
+// deeds are the newest changes and sign-ins of somebody, not of others who have the same
+// name, as a user and the session of a role can.
+func deeds(ctx context.Context, api *API, name, arn string, most int) (rows []eventRow, err error) {
+	in := &cloudtrail.LookupEventsInput{
+		MaxResults:       aws.Int32(50),
+		LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyUsername, AttributeValue: &name}},
+	}
+	for read := 0; read < readForDeeds; {
+		out, err := firstEvents(ctx, api, in)
+		if err != nil {
+			return nil, err
+		}
+		read += len(out.Events)
+		for i := range out.Events {
+			r := recordOf(aws.ToString(out.Events[i].CloudTrailEvent))
+			if r.ReadOnly || r.UserIdentity.ARN != "" && r.UserIdentity.ARN != arn {
+				continue
+			}
+			if rows = append(rows, eventOf(&out.Events[i])); len(rows) == most {
+				return rows, nil
+			}
+		}
+		if in.NextToken = out.NextToken; in.NextToken == nil || len(out.Events) == 0 {
+			break
+		}
+	}
+	return rows, nil
 }
 
 // eventPage is one event.

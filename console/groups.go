@@ -89,6 +89,7 @@ type groupPage struct {
 	Now      time.Time
 	Name     string
 	Path     string
+	Could    string // where one sees what its members could do
 	Summary  []Pair
 	Problem  *Problem
 	Parts    map[string]*part
@@ -122,7 +123,7 @@ func (c *Console) groupForm(v *Visit, refused error) error {
 		}
 		return err
 	}
-	body := groupPage{Now: v.Now, Name: aws.ToString(out.Group.GroupName), Path: groupPath(name), Parts: map[string]*part{}, Pager: pagerOf(v, aws.ToString(out.Marker)),
+	body := groupPage{Now: v.Now, Name: aws.ToString(out.Group.GroupName), Could: couldDo("group/" + aws.ToString(out.Group.GroupName)), Path: groupPath(name), Parts: map[string]*part{}, Pager: pagerOf(v, aws.ToString(out.Marker)),
 		Summary: []Pair{{Key: "ARN", Value: aws.ToString(out.Group.Arn), Mono: true, Copy: true}, {Key: "Unique id", Value: aws.ToString(out.Group.GroupId), Mono: true, Copy: true}, {Key: "Created", Value: written(v.Now, aws.ToTime(out.Group.CreateDate))}},
 		Add:     Field{Name: "user", Label: "Add a user", Autocomplete: "off", MaxLength: 64},
 		Attach:  policyField("policy", "Attach a policy", ""),

@@ -21,6 +21,7 @@ const (
 	homeFindings = 5
 	homeSignIns  = 6
 	homeDenials  = 6
+	homeChanges  = 6
 )
 
 type homePage struct {
@@ -37,6 +38,7 @@ type homePage struct {
 	TrailLook   lookLine
 	TrailDenied *Denied
 	SignIns     []eventRow
+	Changes     []eventRow
 	Denials     []denialRow
 	MoreDenials bool
 
@@ -116,6 +118,17 @@ func (p *homePage) trail(v *Visit) error {
 	p.TrailLook = lookLine{At: seen.began, Refreshing: seen.Refreshing}
 	for i := range seen.trail.signIns {
 		p.SignIns = append(p.SignIns, eventOf(&seen.trail.signIns[i]))
+	}
+	for i := range seen.trail.changes {
+		e := &seen.trail.changes[i]
+		row := eventOf(e)
+		row.Resources = ""
+		for _, r := range e.Resources {
+			if row.Resources == "" && aws.ToString(r.ResourceType) != "AWS::IAM::AccessKey" {
+				row.Resources = shortName(aws.ToString(r.ResourceName))
+			}
+		}
+		p.Changes = append(p.Changes, row)
 	}
 	for i := range seen.trail.denials {
 		row := denialOf(&seen.trail.denials[i])

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 const (
@@ -73,7 +76,21 @@ func TestEventHistory(t *testing.T) {
 		_, err := w.api().IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: &name, Tags: nil})
 		w.must(err)
 	}
-	a := w.get("/events?by=EventName&value=CreateUser&column=who&column=source&column=key&column=from")
+	// As in AWS's console, what nobody chose is changes and sign-ins: not what pages read.
+	a := w.get("/events")
+	a.contains(t, "CreateUser", "Changes and sign-ins", "AttributeKey=ReadOnly,AttributeValue=false", "Show all")
+	_, err := w.api().IAM.ListUsers(t.Context(), &iam.ListUsersInput{})
+	w.must(err)
+	w.must(w.trail.Sync(t.Context()))
+	for path, reads := range map[string]bool{
+		"/events": false, "/events?column=who": false, "/events/export?format=csv": false,
+		"/events?by=": true, "/events/export?by=&format=csv": true, "/events?since=2000-01-01T00:00": true,
+	} {
+		if got := w.get(path).body; strings.Contains(got, "ListUsers") != reads || !strings.Contains(got, "CreateUser") {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+	a = w.get("/events?by=EventName&value=CreateUser&column=who&column=source&column=key&column=from")
 	a.contains(t, "CreateUser", "alice", "iam.amazonaws.com", "192.0.2.1", "Show all")
 	w.get("/events?by=Nonsense&value=x").contains(t, "That is no attribute of an event.")
 	w.get("/events?value=x").contains(t, "Say what the value is of.")
@@ -127,4 +144,47 @@ func TestSettings(t *testing.T) {
 	w.get("/settings").contains(t, "no alias any more")
 	w.later(recently)
 	w.post("/settings/password-policy", policy).leadsTo(t, "/signin/factor?to=%2Fsettings")
+}
+
+// What one did oneself is at My security, and what a user did on their page: not what the
+// pages read meanwhile, and not what a role's session of the same name did.
+func TestDeeds(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("alice", everything)
+	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::%s:root"},"Action":"sts:AssumeRole"}}`, ours)
+	role, err := w.api().IAM.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("deploy"), AssumeRolePolicyDocument: &trust})
+	w.must(err)
+	_, err = w.api().IAM.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("deploy"), PolicyName: aws.String("all"), PolicyDocument: aws.String(everything)})
+	w.must(err)
+	session, err := stsOf(w.api()).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("alice")})
+	w.must(err)
+	_, err = w.withSession(&sts.GetSessionTokenOutput{Credentials: session.Credentials}).IAM.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: aws.String("made-by-the-role")})
+	w.must(err)
+	for range 60 {
+		_, err := w.api().IAM.ListGroups(t.Context(), &iam.ListGroupsInput{})
+		w.must(err)
+	}
+	w.must(w.trail.Sync(t.Context()))
+	for _, path := range []string{"/security", "/users/alice?tab=activity"} {
+		a := w.get(path)
+		a.contains(t, "CreateRole", "PutRolePolicy")
+		a.lacks(t, "ListGroups", "CreateGroup")
+	}
+}
+
+// From a user, a group and a role one sees what they could do.
+func TestWhatCouldTheyDo(t *testing.T) {
+	w := newWorld(t)
+	w.signIn("alice", everything)
+	_, err := w.api().IAM.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: aws.String("team")})
+	w.must(err)
+	for path, words := range map[string]string{"/users/alice": "What could this user do?", "/groups/team": "What could its members do?"} {
+		a := w.get(path)
+		a.contains(t, words)
+		at := regexp.MustCompile(`href="(/simulator\?[^"]+)"`).FindStringSubmatch(a.body)
+		if at == nil {
+			t.Fatal("no link to the simulator")
+		}
+		w.get(html.UnescapeString(at[1])).contains(t, "Decisions", "iam:CreateAccessKey", "s3:DeleteObject")
+	}
 }

@@ -139,6 +139,7 @@ type rolePage struct {
 	Now     time.Time
 	Name    string
 	Path    string // of the page, for forms
+	Could   string // where one sees what they could do
 	Summary []Pair
 	Tabs    []Tab
 	Tab     string
@@ -192,7 +193,7 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 	if used.Region != nil {
 		lastUsed += ", in " + *used.Region
 	}
-	body := &rolePage{Now: v.Now, Name: *r.RoleName, Path: rolePath(name, ""), Tab: tab, Parts: map[string]*part{}, Summary: []Pair{
+	body := &rolePage{Now: v.Now, Name: *r.RoleName, Could: couldDo("role/" + *r.RoleName), Path: rolePath(name, ""), Tab: tab, Parts: map[string]*part{}, Summary: []Pair{
 		{Key: "ARN", Value: aws.ToString(r.Arn), Mono: true, Copy: true}, {Key: "Unique id", Value: aws.ToString(r.RoleId), Mono: true, Copy: true},
 		{Key: "Description", Value: aws.ToString(r.Description)}, {Key: "Created", Value: written(v.Now, aws.ToTime(r.CreateDate))},
 		{Key: "Last used", Value: lastUsed}, {Key: "Longest session", Value: inHours(aws.ToInt32(r.MaxSessionDuration))},

@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
-	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/lanyard-iam/lanyard/authn"
@@ -140,15 +138,9 @@ func (c *Console) showSecurity(v *Visit) error {
 	}, func() {
 		body.Keys = v.ownAccessKeys()
 	}, func() {
-		out, err := firstEvents(ctx, api, &cloudtrail.LookupEventsInput{
-			MaxResults:       aws.Int32(10),
-			LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyUsername, AttributeValue: &body.User}},
-		})
-		if missing.note("events", err); err == nil {
-			for i := range out.Events {
-				body.Events = append(body.Events, eventOf(&out.Events[i]))
-			}
-		}
+		var err error
+		body.Events, err = deeds(ctx, api, body.User, v.Person.ARN, 10)
+		missing.note("events", err)
 	})
 	return v.Render("security", Page{
 		Title: "My security", Lead: "How you sign in, where you are signed in, and what was done in your name.",

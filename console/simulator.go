@@ -53,6 +53,18 @@ type simulatedRow struct {
 
 const mostSimulated = 1000
 
+// telling are actions by which one sees what sort of power somebody has: over who may do
+// what, over data, and over what watches them.
+var telling = []string{
+	"iam:CreateUser", "iam:CreateAccessKey", "iam:AttachUserPolicy", "iam:PassRole", "iam:ListUsers", "sts:AssumeRole", "cloudtrail:LookupEvents",
+	"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "secretsmanager:GetSecretValue", "kms:Decrypt", "ec2:RunInstances", "lambda:InvokeFunction",
+}
+
+// couldDo is where one sees what somebody (user/NAME, group/NAME, role/NAME) could do.
+func couldDo(who string) string {
+	return "/simulator?" + url.Values{"principal": {who}, "actions": {strings.Join(telling, "\n")}}.Encode()
+}
+
 func (c *Console) simulate(v *Visit, typed func(string) string) error {
 	page := simulatorPage{Custom: typed("mode") == "custom"}
 	page.Tabs = []Tab{{Text: "A user, group or role", Path: "/simulator", Current: !page.Custom}, {Text: "A policy of my own", Path: "/simulator?mode=custom", Current: page.Custom}}

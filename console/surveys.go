@@ -492,6 +492,7 @@ func (p *looker) changed(ctx context.Context, since, now time.Time) (bool, error
 // newest is what the home page shows of the trail.
 type newest struct {
 	signIns     []cttypes.Event
+	changes     []cttypes.Event
 	denials     []lanyard.Denial
 	moreDenials bool
 }
@@ -508,6 +509,20 @@ func (p *looker) newest(ctx context.Context, now time.Time) (*newest, error) {
 				n.signIns = out.Events
 			}
 			return err
+		},
+		func() error {
+			out, err := firstEvents(ctx, p.api, &cloudtrail.LookupEventsInput{
+				LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyReadOnly, AttributeValue: aws.String("false")}}, MaxResults: aws.Int32(50),
+			})
+			if err != nil {
+				return err
+			}
+			for _, e := range out.Events { // what was refused and who signed in are beside it
+				if r := recordOf(aws.ToString(e.CloudTrailEvent)); r.ErrorCode == "" && r.EventType != "AwsConsoleSignIn" && len(n.changes) < homeChanges {
+					n.changes = append(n.changes, e)
+				}
+			}
+			return nil
 		},
 		func() error {
 			out, err := lanyard.Call[lanyard.ListDenialsOutput](ctx, p.api.Lanyard, &lanyard.ListDenialsInput{StartTime: aws.Time(now.Add(-day)), MaxResults: aws.Int32(homeDenials)})

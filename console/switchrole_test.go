@@ -87,7 +87,7 @@ func (w *world) trailText(account arn.AccountID) string {
 	kept := w.cookies[SessionCookie]
 	defer func() { w.cookies[SessionCookie] = kept }()
 	w.signInTo(account)
-	return w.get("/events/export?format=json").body
+	return w.get("/events/export?by=&format=json").body
 }
 
 // records are the records of an account, each on a line of its own.

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
-	cttypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 
@@ -331,6 +329,7 @@ type userPage struct {
 	Now     time.Time
 	Name    string
 	Path    string // of the page, for forms
+	Could   string // where one sees what they could do
 	Summary []Pair
 	Tabs    []Tab
 	Tab     string
@@ -401,7 +400,7 @@ func (c *Console) userForm(v *Visit, refused error) error {
 	}
 	u := out.User
 	tab := firstOf(v.Query("tab"), v.Form("tab"), "permissions")
-	body := &userPage{Now: v.Now, Name: aws.ToString(u.UserName), Path: userPath(name, ""), Tab: tab, Parts: map[string]*part{}, Summary: []Pair{
+	body := &userPage{Now: v.Now, Name: aws.ToString(u.UserName), Could: couldDo("user/" + aws.ToString(u.UserName)), Path: userPath(name, ""), Tab: tab, Parts: map[string]*part{}, Summary: []Pair{
 		{Key: "ARN", Value: aws.ToString(u.Arn), Mono: true, Copy: true}, {Key: "Unique id", Value: aws.ToString(u.UserId), Mono: true, Copy: true},
 		{Key: "Path", Value: aws.ToString(u.Path), Mono: true}, {Key: "Created", Value: written(v.Now, aws.ToTime(u.CreateDate))},
 		{Key: "Password last used", Value: written(v.Now, aws.ToTime(u.PasswordLastUsed))},
@@ -689,14 +688,9 @@ func (v *Visit) typedTags() map[string]string {
 func (c *Console) userActivity(ctx context.Context, v *Visit, u *types.User, body *userPage) []Command {
 	api, missing := v.API(), &parts{v: v, found: body.Parts}
 	atOnce(func() {
-		out, err := firstEvents(ctx, api, &cloudtrail.LookupEventsInput{MaxResults: aws.Int32(20),
-			LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyUsername, AttributeValue: u.UserName}}})
-		if missing.note("events", err); err != nil {
-			return
-		}
-		for i := range out.Events {
-			body.Events = append(body.Events, eventOf(&out.Events[i]))
-		}
+		var err error
+		body.Events, err = deeds(ctx, api, aws.ToString(u.UserName), aws.ToString(u.Arn), 20)
+		missing.note("events", err)
 	}, func() {
 		missing.note("services", servicesUsed(ctx, api, aws.ToString(u.Arn), &body.Services))
 	})

@@ -53,7 +53,7 @@ func TestUsers(t *testing.T) {
 	if len(out.Tags) != 1 || *out.Tags[0].Key != "team" || *out.Tags[0].Value != "data" {
 		t.Errorf("tags are %v", out.Tags)
 	}
-	w.get("/users/alice?tab=activity").contains(t, "Nothing is on record.")
+	w.get("/users/alice?tab=activity").contains(t, "No change and no sign-in is among the last events.")
 
 	// rename, delete
 	w.post("/users/alice/rename", url.Values{"new": {"alicia"}}).leadsTo(t, "/users/alicia")
@@ -85,7 +85,7 @@ func TestMadePassword(t *testing.T) {
 	w.post("/signin", in).leadsTo(t, "/signin/password")
 	w.post("/signin/password", url.Values{"password": {goodPassword}, "again": {goodPassword}})
 	w.signInRoot()
-	for _, path := range []string{"/users/bob?tab=credentials", "/events", "/events/export?format=json"} {
+	for _, path := range []string{"/users/bob?tab=credentials", "/events?by=", "/events/export?by=&format=json"} {
 		if strings.Contains(w.get(path).body, password) {
 			t.Errorf("the password is in %s", path)
 		}

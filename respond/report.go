@@ -194,7 +194,7 @@ func (r *Report) add(c *audit.KeyCall) {
 		r.before = true
 	}
 	count(r.addresses, call.Address, call.Time)
-	count(r.agents, call.Agent, call.Time)
+	count(r.agents, audit.Program(call.Agent), call.Time)
 	if call.AccessKeyID == r.Key.ID {
 		r.counts.key++
 	} else {

@@ -87,6 +87,25 @@ func TestNewAddressesAndPrograms(t *testing.T) {
 	}
 }
 
+// One program is one, however its user agent lists the features that a call used: the AWS
+// CLI has them in another order each time, and nothing new is in that.
+func TestProgramsAreToldFromCalls(t *testing.T) {
+	by := func(agent string) func(map[string]any) {
+		return func(r map[string]any) { r["userAgent"] = agent }
+	}
+	key := &identity.KeyState{ID: leakedKey, Account: "111122223333"}
+	r, text := report(t, key,
+		call(t, -time.Minute, leakedKey, "GetUser", by("aws-cli/1.45 lang/python#3.11 m/g,Z,b cfg/retry-mode#legacy")),
+		call(t, time.Minute, leakedKey, "GetUser", by("aws-cli/1.45 lang/python#3.11 m/b,Z,g cfg/retry-mode#legacy")),
+		call(t, time.Minute, leakedKey, "GetUser", by("aws-cli/1.45 lang/python#3.12 m/b,Z,g cfg/retry-mode#legacy")))
+	if len(r.Agents) != 2 || strings.Contains(text, "NEW aws-cli/1.45 lang/python#3.11") || !strings.Contains(text, "NEW aws-cli/1.45 lang/python#3.12 cfg") {
+		t.Errorf("%+v\n%s", r.Agents, text)
+	}
+	if len(r.Calls) != 3 || !strings.Contains(r.Calls[1].Agent, "m/b,Z,g") {
+		t.Errorf("the calls are not as they were made: %+v", r.Calls)
+	}
+}
+
 // Every operation that opens something names it and the command that shows it, from what
 // the request or the response says; an argument is one word of the shell, whatever it is.
 func TestOpenings(t *testing.T) {

@@ -27,6 +27,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/lanyard-iam/lanyard/advisor"
+	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/internal/paging"
 	"github.com/lanyard-iam/lanyard/internal/samlx"
 )
@@ -567,14 +568,20 @@ func (s *Surveyor) enter(ctx context.Context, u *advisor.User, known *[]advisor.
 
 // trail reads root's calls, and those of the keys that were used last.
 func (s *Surveyor) trail(ctx context.Context, f *advisor.Facts) error {
-	since := f.Now.Add(-advisor.RecentRoot)
-	events, err := s.lookUpTo(ctx, rootUses, cttypes.LookupAttributeKeyUsername, "root", since)
+	// Others can be known as root, too, as is a session that root of the host begins with
+	// lanyard env: their calls must not hide root's.
+	uses, all, err := s.lookUpTo(ctx, rootUses, cttypes.LookupAttributeKeyUsername, "root", f.Now.Add(-advisor.RecentRoot),
+		func(r *record) bool { return r.UserIdentity.Type == "Root" })
 	if err != nil {
 		return err
 	}
-	for _, e := range events {
-		if r, ok := recordOf(e); ok && r.UserIdentity.Type == "Root" {
-			f.Root.Uses = append(f.Root.Uses, advisor.Use{At: aws.ToTime(e.EventTime), Event: aws.ToString(e.EventName)})
+	for _, u := range uses {
+		f.Root.Uses = append(f.Root.Uses, advisor.Use{At: u.at, Event: u.name})
+	}
+	if !all {
+		f.Notes = append(f.Notes, "uses of root were looked for among the newest calls alone of all who are called root")
+		if p := f.Root.Password; len(uses) == 0 && p != nil && f.Now.Sub(p.Used) <= advisor.RecentRoot {
+			f.Root.Uses = append(f.Root.Uses, advisor.Use{At: p.Used, Event: "ConsoleLogin"})
 		}
 	}
 	var keys []advisor.Key
@@ -591,17 +598,15 @@ func (s *Surveyor) trail(ctx context.Context, f *advisor.Facts) error {
 		keys = keys[:maxKeysTraced]
 	}
 	var mu sync.Mutex
-	since = f.Now.Add(-advisor.RecentCalls)
+	since := f.Now.Add(-advisor.RecentCalls)
 	return each(ctx, s, keys, func(ctx context.Context, k advisor.Key) error {
 		var calls []advisor.Call
-		events, err := s.lookUpTo(ctx, maxCalls, cttypes.LookupAttributeKeyAccessKeyId, k.ID, since)
+		records, _, err := s.lookUpTo(ctx, maxCalls, cttypes.LookupAttributeKeyAccessKeyId, k.ID, since, nil)
 		if err != nil {
 			return err
 		}
-		for _, e := range events {
-			if r, ok := recordOf(e); ok {
-				calls = append(calls, advisor.Call{At: aws.ToTime(e.EventTime), Address: r.SourceIPAddress, Agent: r.UserAgent})
-			}
+		for _, r := range records {
+			calls = append(calls, advisor.Call{At: r.at, Address: r.SourceIPAddress, Agent: audit.Program(r.UserAgent)})
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -610,34 +615,40 @@ func (s *Surveyor) trail(ctx context.Context, f *advisor.Facts) error {
 	})
 }
 
-// lookUpTo finds the newest events with an attribute, and some more. A page of a long trail
-// may have few of them, or none, and be followed by others.
-func (s *Surveyor) lookUpTo(ctx context.Context, most int, key cttypes.LookupAttributeKey, value string, since time.Time) (found []cttypes.Event, err error) {
+// lookUpTo finds the newest records with an attribute that are wanted, and some more. A page
+// of a long trail may have few of them, or none, and be followed by others; all tells that
+// none of those was left out for want of patience.
+func (s *Surveyor) lookUpTo(ctx context.Context, most int, key cttypes.LookupAttributeKey, value string, since time.Time, wanted func(*record) bool) (found []record, all bool, err error) {
 	pages := paging.Of(s.CloudTrail.LookupEvents, &cloudtrail.LookupEventsInput{
 		LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: key, AttributeValue: &value}}, StartTime: &since, MaxResults: aws.Int32(50),
 	})
-	for n := 0; n < maxPages && len(found) < most && pages.HasMorePages(); n++ {
+	for n := 0; len(found) < most && pages.HasMorePages(); n++ {
+		if n == maxPages {
+			return found, false, nil
+		}
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		found = append(found, page.Events...)
+		for _, e := range page.Events {
+			r := record{at: aws.ToTime(e.EventTime), name: aws.ToString(e.EventName)}
+			if json.Unmarshal([]byte(aws.ToString(e.CloudTrailEvent)), &r) == nil && (wanted == nil || wanted(&r)) {
+				found = append(found, r)
+			}
+		}
 	}
-	return found, nil
+	return found, true, nil
 }
 
 // record is what is looked at of CloudTrail's record.
 type record struct {
+	at              time.Time
+	name            string
 	SourceIPAddress string `json:"sourceIPAddress"`
 	UserAgent       string `json:"userAgent"`
 	UserIdentity    struct {
 		Type string `json:"type"`
 	} `json:"userIdentity"`
-}
-
-func recordOf(e cttypes.Event) (r record, ok bool) {
-	err := json.Unmarshal([]byte(aws.ToString(e.CloudTrailEvent)), &r)
-	return r, err == nil
 }
 
 // each calls f for all items, some at a time, until one fails.

@@ -2,6 +2,7 @@ package survey_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,45 @@ func TestTheFactsAreTheAccount(t *testing.T) {
 	}
 	if len(f.Notes) != 1 {
 		t.Errorf("it is not said that suppressions are unknown: %v", f.Notes)
+	}
+}
+
+// TestOthersCalledRootHideNothing: role sessions, such as those of the host's root, have the
+// user name root in the trail as the root user has; root's calls are found behind theirs.
+func TestOthersCalledRootHideNothing(t *testing.T) {
+	l := lanyardtest.New(t)
+	others := func(n int) (events []cttypes.Event) {
+		for range n {
+			events = append(events, cttypes.Event{EventName: aws.String("ListUsers"), EventTime: aws.Time(l.Now()), CloudTrailEvent: aws.String(`{"userIdentity":{"type":"AssumedRole"}}`)})
+		}
+		return events
+	}
+	root := cttypes.Event{EventName: aws.String("CreateUser"), EventTime: aws.Time(l.Now()), CloudTrailEvent: aws.String(`{"userIdentity":{"type":"Root"}}`)}
+	for name, c := range map[string]struct {
+		before, uses, asked int
+		note                bool
+	}{
+		"first":  {0, 1, 1, false},
+		"behind": {7, 1, 8, false},
+		"far":    {1000, 0, 40, true},
+	} {
+		asked := 0
+		s := &survey.Surveyor{IAM: iam.NewFromConfig(l.Config()), Account: l.Account, Partition: "aws", CloudTrail: survey.Trail{
+			LookupEvents: func(_ context.Context, in *cloudtrail.LookupEventsInput, _ ...func(*cloudtrail.Options)) (*cloudtrail.LookupEventsOutput, error) {
+				asked++
+				if asked <= c.before {
+					return &cloudtrail.LookupEventsOutput{Events: others(50), NextToken: aws.String(strconv.Itoa(asked))}, nil
+				}
+				return &cloudtrail.LookupEventsOutput{Events: append(others(3), root)}, nil
+			},
+		}}
+		f, err := s.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if noted := strings.Contains(strings.Join(f.Notes, "\n"), "uses of root"); len(f.Root.Uses) != c.uses || asked != c.asked || noted != c.note {
+			t.Errorf("%s: %d uses of root after %d pages, notes %v", name, len(f.Root.Uses), asked, f.Notes)
+		}
 	}
 }
 
