@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -35,5 +38,32 @@ func TestHelpFitsATerminal(t *testing.T) {
 		if cmd.Long == "" || cmd.Example == "" || !strings.Contains(text, cmd.Example) {
 			t.Errorf("lanyard %s --help lacks a text or an example:\n%s", cmd.Name(), text)
 		}
+	}
+}
+
+// A manual page says what --help says; nothing that a command is described with is taken for
+// a request of roff.
+func TestManual(t *testing.T) {
+	dir := t.TempDir()
+	if err := writeManual(dir, newRoot()); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "lanyard-policy-test.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(page)) {
+		request, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.HasPrefix(line, ".") && !slices.Contains([]string{".TH", ".SH", ".B", ".nf", ".fi"}, request) {
+			t.Errorf("a request: %s", line)
+		}
+	}
+	for _, says := range []string{".TH LANYARD-POLICY-TEST 1", "lanyard\\-policy\\-test \\- Hold policies", "\\-\\-output format", "\n  lanyard policy test ", "lanyard\\-policy(1)"} {
+		if !strings.Contains(string(page), says) {
+			t.Errorf("%q is not in\n%s", says, page)
+		}
+	}
+	if got := roff(".a\\b\n'c-d\ne"); got != "\\&.a\\eb\n\\&'c\\-d\ne" {
+		t.Errorf("%q", got)
 	}
 }

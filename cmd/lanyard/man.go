@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 )
 
 func newMan() *cobra.Command {
@@ -24,7 +26,66 @@ func newMan() *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
 			}
-			return doc.GenManTree(cmd.Root(), &doc.GenManHeader{Section: "1", Source: "Lanyard", Manual: "Lanyard"}, args[0])
+			return writeManual(args[0], cmd.Root())
 		},
 	}
+}
+
+// writeManual writes the pages of a command and those below it. It is not cobra's own, which
+// goes by Markdown: that takes two more modules and 200 KB in the binary.
+func writeManual(dir string, cmd *cobra.Command) error {
+	if err := os.WriteFile(filepath.Join(dir, manName(cmd)+".1"), []byte(manPage(cmd)), 0o644); err != nil {
+		return err
+	}
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() && !c.IsAdditionalHelpTopicCommand() {
+			if err := writeManual(dir, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
+
+// manPage is what --help says, as a manual page. Its lines are laid out for a terminal
+// already.
+func manPage(cmd *cobra.Command) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, ".TH %s 1 \"\" Lanyard Lanyard\n.SH NAME\n%s \\- %s\n.SH SYNOPSIS\n.B %s\n",
+		strings.ToUpper(manName(cmd)), roff(manName(cmd)), roff(cmd.Short), roff(cmd.UseLine()))
+	section := func(name, text string) {
+		if text = strings.TrimRight(text, "\n"); text != "" {
+			fmt.Fprintf(&b, ".SH %s\n.nf\n%s\n.fi\n", name, roff(text))
+		}
+	}
+	section("DESCRIPTION", cmd.Long)
+	section("OPTIONS", cmd.LocalFlags().FlagUsagesWrapped(73))
+	section("EXAMPLES", cmd.Example)
+	var also []string
+	if cmd.HasParent() {
+		also = append(also, manName(cmd.Parent())+"(1)")
+	}
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			also = append(also, manName(c)+"(1)")
+		}
+	}
+	if len(also) > 0 {
+		fmt.Fprintf(&b, ".SH SEE ALSO\n%s\n", roff(strings.Join(also, ", ")))
+	}
+	return b.String()
+}
+
+// roff keeps text from being taken for requests.
+func roff(text string) string {
+	text = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text)
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
+			lines[i] = `\&` + line
+		}
+	}
+	return strings.Join(lines, "\n")
 }
