@@ -50,7 +50,7 @@ func (p *Plan) rootSection() Section {
 		s.Rows = append(s.Rows, []Cell{cell(what), {Text: state, Page: r.Page, Alert: alert}})
 	}
 	if r.Email != "" {
-		row("e-mail", r.Email, false)
+		row("E-mail", r.Email, false)
 	}
 	state := "none"
 	if r.MFA {
@@ -62,16 +62,16 @@ func (p *Plan) rootSection() Section {
 	row("MFA", state, !r.MFA)
 	switch {
 	case !r.PasswordChanged.IsZero():
-		row("password", "changed "+dayOf(r.PasswordChanged)+", last used "+dayOf(r.PasswordUsed), false)
+		row("Password", "changed "+dayOf(r.PasswordChanged)+", last used "+dayOf(r.PasswordUsed), false)
 	case !r.PasswordUsed.IsZero():
-		row("password", "last used "+dayOf(r.PasswordUsed), false)
+		row("Password", "last used "+dayOf(r.PasswordUsed), false)
 	}
-	row("access keys", fmt.Sprint(r.AccessKeys), r.AccessKeys > 0)
+	row("Access keys", fmt.Sprint(r.AccessKeys), r.AccessKeys > 0)
 	used := dayOf(r.LastUsed)
 	if r.LastUsed.IsZero() {
 		used = "not in the last " + days(RecentRoot)
 	}
-	row("last used", used, false)
+	row("Last used", used, false)
 	return s
 }
 

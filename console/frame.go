@@ -13,6 +13,7 @@ type frame struct {
 	Lead    string
 	Crumbs  []Crumb
 	Nav     []navSection
+	Now     time.Time
 	Here    string // the path of the navigation entry to mark
 	Person  *Person
 	Region  string
@@ -125,6 +126,7 @@ func (v *Visit) frame(page Page) frame {
 		Lead:    page.Lead,
 		Crumbs:  page.Crumbs,
 		Nav:     v.console.nav,
+		Now:     v.Now,
 		Here:    page.Nav,
 		Person:  v.Person,
 		Region:  v.console.config.Region,

@@ -138,6 +138,10 @@ func TestPages(t *testing.T) {
 			b.Screenshots(name)
 		})
 	}
+	b.Open(base + "/security/mfa/new")
+	b.Press("Add a hardware token that shows codes")
+	b.WaitText("Serial number")
+	b.Screenshots("security-mfa-token")
 	for _, tab := range []string{"groups", "credentials", "tags", "activity"} {
 		b.Open(base + "/users/alice?tab=" + tab)
 		b.Screenshots("user-" + tab)

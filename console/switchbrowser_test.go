@@ -45,7 +45,7 @@ func TestSwitchRoleInABrowser(t *testing.T) {
 	base = w.enter(b)
 	b.Open(base + "/users/alice/inline?policy=mine")
 	b.Fill("document", strings.Replace(nothing, "s3:ListAllMyBuckets", "s3:Get*", 1))
-	b.WaitText("Nothing to say about this document")
+	b.WaitText("no faults found")
 	b.Press("Format")
 	b.Wait(`document.readyState === "complete" && document.querySelector("#editor").value.includes("\n  \"Version\"")`)
 	b.Press("Show the changes")

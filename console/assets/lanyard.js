@@ -245,6 +245,10 @@ function begin(root) {
     filter(form);
   }
   for (const input of $$("input[data-typed]", root)) typed(input);
+  for (const tab of $$(".tabs [aria-current]", root)) { // where they do not all fit, the one that is open does
+    const box = tab.closest(".tabs");
+    box.scrollLeft += Math.max(0, tab.getBoundingClientRect().right - box.getBoundingClientRect().right + 24);
+  }
 }
 
 // typed keeps the button of a dialog off until the name has been typed.

@@ -362,13 +362,7 @@ func (b *Browser) Allow(permission string) {
 // It fails if the page is wider than the screen.
 func (b *Browser) Screenshots(name string) {
 	b.t.Helper()
-	folder := os.Getenv("LANYARD_SCREENSHOTS")
-	if folder == "" {
-		folder = b.t.ArtifactDir()
-	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		b.t.Fatal(err)
-	}
+	folder := b.folder()
 	for _, width := range []int64{1280, 390} {
 		height := int64(800)
 		if width == 390 {
@@ -389,6 +383,19 @@ func (b *Browser) Screenshots(name string) {
 	}
 	b.Scheme("light")
 	b.Do(chromedp.EmulateViewport(1280, 800))
+}
+
+// folder is where pictures go.
+func (b *Browser) folder() string {
+	b.t.Helper()
+	folder := os.Getenv("LANYARD_SCREENSHOTS")
+	if folder == "" {
+		folder = b.t.ArtifactDir()
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	return folder
 }
 
 // Scheme makes the system light or dark.
