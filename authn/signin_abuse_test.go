@@ -1,11 +1,15 @@
 package authn_test
 
 import (
+	"crypto/rand"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/store"
 )
@@ -116,6 +120,105 @@ func TestT232_ChallengesAreRecordedSparingly(t *testing.T) {
 			return true
 		})
 	})
+}
+
+// A password that is hashed anew at its next use, because what hashes cost has changed, is the
+// same password: it ends neither what its person is signed in to nor the recovery under way.
+func TestT249_ANewHashEndsNothing(t *testing.T) {
+	d := newDoor(t)
+	outdated := func() {
+		turn, err := password.NewHasher(password.Cost{Memory: 64, Time: 2, Threads: 1}, 1).Turn(t.Context())
+		d.must(err)
+		defer turn.Done()
+		hash, err := turn.Hash(bobPassword, rand.Reader)
+		d.must(err)
+		d.edit("bob", func(u *identity.User) { u.Login.Hash = hash })
+	}
+	outdated()
+	stamp := d.person(idOf("bob")).Stamp()
+	d.update(func(tx store.Tx) error {
+		grant := &identity.OAuthGrant{Account: account, PersonID: idOf("bob"), Expires: d.now.Add(time.Hour), Stamp: stamp}
+		d.must(identity.OAuthGrants.Put(tx, grant, idOf("bob"), "grant"))
+		code := &identity.OAuthCode{Account: account, PersonID: idOf("bob"), Expires: d.now.Add(time.Minute), Stamp: stamp}
+		return identity.OAuthCodes.Put(tx, code, idOf("bob"), "code")
+	})
+	link := d.link(idOf("bob"), identity.LinkRecover)
+	d.is(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), authn.SignedIn)
+	fresh := d.person(idOf("bob")).Stamp()
+	if fresh == stamp {
+		t.Fatal("the password was not hashed anew")
+	}
+	d.view(func(r store.Reader) error {
+		grant, err := identity.OAuthGrants.Get(r, idOf("bob"), "grant")
+		d.must(err)
+		code, err := identity.OAuthCodes.Get(r, idOf("bob"), "code")
+		if grant.Stamp != fresh || code.Stamp != fresh {
+			t.Error("a sign-in of `aws login` has ended")
+		}
+		return err
+	})
+	cookie := d.next(d.follow(link), identity.StepRecover)
+	outdated() // and the hash is the one from before the recovery
+	d.update(func(tx store.Tx) error {
+		return identity.SignIns.Edit(tx, func(h *identity.SignIn) error { h.Stamp = d.person(idOf("bob")).Stamp(); return nil }, identity.Digest(cookie))
+	})
+	out, err := d.in.RecoverPassword(t.Context(), authn.Visitor{}, cookie, bobPassword)
+	d.must(err)
+	d.next(out, identity.StepEnrol)
+}
+
+// One code, recovery code, link and half sign-in lets in one of many who come with it at once.
+func TestT235_OneOfMany(t *testing.T) {
+	d := newDoor(t)
+	d.phone("bob", "phone")
+	var codes []string
+	d.update(func(tx store.Tx) (err error) {
+		codes, err = authn.MakeRecoveryCodes(tx, idOf("bob"), d.now, rand.Reader)
+		return err
+	})
+	const many = 8
+	at := func(what string, try func(i int) (authn.Outcome, error), won authn.Result) {
+		t.Helper()
+		var wait sync.WaitGroup
+		var n atomic.Int32
+		for i := range many {
+			wait.Go(func() {
+				out, err := try(i)
+				if err != nil {
+					t.Error(err)
+				}
+				if out.Result == won {
+					n.Add(1)
+				}
+			})
+		}
+		wait.Wait()
+		if n.Load() != 1 {
+			t.Errorf("T235: %s lets %d in", what, n.Load())
+		}
+	}
+	half := func() (cookies [many]string) {
+		for i := range cookies {
+			cookies[i] = d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
+		}
+		return cookies
+	}
+	cookies, code := half(), d.code("phone", 0)
+	at("a code", func(i int) (authn.Outcome, error) {
+		return d.in.Code(t.Context(), authn.Visitor{}, cookies[i], code, false)
+	}, authn.SignedIn)
+	d.update(func(tx store.Tx) error { authn.ForgetFailures(tx, authn.PurposeMFA, idOf("bob")); return nil })
+	cookies = half()
+	at("a recovery code", func(i int) (authn.Outcome, error) {
+		return d.in.RecoveryCode(t.Context(), authn.Visitor{}, cookies[i], codes[0])
+	}, authn.SignedIn)
+	d.update(func(tx store.Tx) error { authn.ForgetFailures(tx, authn.PurposeRecovery, idOf("bob")); return nil })
+	cookies = half()
+	at("a half sign-in", func(i int) (authn.Outcome, error) {
+		return d.in.RecoveryCode(t.Context(), authn.Visitor{}, cookies[0], codes[1+i])
+	}, authn.SignedIn)
+	link := d.link(idOf("bob"), identity.LinkRecover)
+	at("a link", func(int) (authn.Outcome, error) { return d.in.OpenLink(t.Context(), authn.Visitor{}, link) }, authn.Next)
 }
 
 // T268, T273: a password that is shown again makes no second factor newer.

@@ -238,7 +238,7 @@ func (s *SignIns) byPassword(ctx context.Context, v Visitor, a attempt, then fun
 			return err
 		}
 		if rehashed != "" {
-			if err := restamp(tx, p, func(c identity.Credentials) { (*c.Login).Hash = rehashed }); err != nil {
+			if err := restamp(tx, p, a.link, func(c identity.Credentials) { (*c.Login).Hash = rehashed }); err != nil {
 				return err
 			}
 		}
@@ -383,34 +383,47 @@ func hardExpired(r store.Reader, p *identity.Person, now time.Time) (bool, error
 	return expired, err
 }
 
-// restamp changes what a person signs in with without ending what they are signed in to:
-// the change is ours and not theirs.
-func restamp(tx store.Tx, p *identity.Person, edit func(identity.Credentials)) error {
+// restamp changes what a person signs in with without ending anything that goes on with what
+// they signed in with before: the change is ours and not theirs. link is the digest of the
+// sign-in under way in which it happens, if it is by a link.
+func restamp(tx store.Tx, p *identity.Person, link string, edit func(identity.Credentials)) error {
 	before := p.Stamp()
 	if err := identity.EditPerson(tx, p, edit); err != nil {
 		return err
 	}
 	after := p.Stamp()
-	var errs []error
-	errs = append(errs, identity.BrowserSessions.Scan(tx, "", func(key store.Key, b *identity.BrowserSession) bool {
-		if b.Stamp == before {
-			errs = append(errs, identity.BrowserSessions.Edit(tx, func(b *identity.BrowserSession) error {
-				b.Stamp = after
-				return nil
-			}, key.Parts()...))
+	errs := []error{
+		renewStamps(tx, identity.BrowserSessions, func(b *identity.BrowserSession) *string { return &b.Stamp }, before, after, p.ID()),
+		renewStamps(tx, identity.KnownDevices, func(d *identity.KnownDevice) *string { return &d.Stamp }, before, after, p.ID()),
+		renewStamps(tx, identity.OAuthGrants, func(g *identity.OAuthGrant) *string { return &g.Stamp }, before, after, p.ID()),
+		renewStamps(tx, identity.OAuthCodes, func(c *identity.OAuthCode) *string { return &c.Stamp }, before, after, p.ID()),
+		renewStamps(tx, identity.OneTimeLinks, func(l *identity.OneTimeLink) *string { return &l.Stamp }, before, after), // few wait
+	}
+	err := identity.SignIns.Edit(tx, func(h *identity.SignIn) error {
+		if h.Stamp == before {
+			h.Stamp = after
 		}
-		return true
-	}, p.ID()))
-	errs = append(errs, identity.KnownDevices.Scan(tx, "", func(key store.Key, d *identity.KnownDevice) bool {
-		if d.Stamp == before {
-			errs = append(errs, identity.KnownDevices.Edit(tx, func(d *identity.KnownDevice) error {
-				d.Stamp = after
-				return nil
-			}, key.Parts()...))
-		}
-		return true
-	}, p.ID()))
+		return nil
+	}, link)
+	if !errors.Is(err, store.ErrNotFound) {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// renewStamps replaces a stamp in the records under a prefix.
+func renewStamps[T any](tx store.Tx, table store.Table[T], of func(*T) *string, before, after string, prefix ...string) error {
+	var failed error
+	err := table.Scan(tx, "", func(key store.Key, record *T) bool {
+		if *of(record) == before {
+			failed = table.Edit(tx, func(record *T) error {
+				*of(record) = after
+				return nil
+			}, key.Parts()...)
+		}
+		return failed == nil
+	}, prefix...)
+	return errors.Join(err, failed)
 }
 
 // SetPassword is the step in which somebody whose password was reset, or is too old, sets
