@@ -69,8 +69,10 @@ type Surveyor struct {
 	// Credentials returns the access keys of all users at once, by user name, and their MFA
 	// devices if asked. Where it is nil, or the caller may not, each user is asked for.
 	Credentials func(ctx context.Context, devices bool) (map[string]*Held, error)
-	// Suppressions returns the accepted findings; nil where there are none to be had.
+	// Suppressions returns the accepted findings; nil where there are none to be had, and
+	// Without says why.
 	Suppressions func(context.Context) ([]advisor.Suppression, error)
+	Without      string
 	// AtOnce is how many requests are under way; zero: as many as are good for a client
 	// of its own.
 	AtOnce int
@@ -123,7 +125,7 @@ func (s *Surveyor) read(ctx context.Context, all bool) (*advisor.Facts, error) {
 		}, "the sign-in rules"},
 		{"the suppressions", func() (err error) {
 			if s.Suppressions == nil {
-				f.Notes = append(f.Notes, "suppressions are not known")
+				f.Notes = append(f.Notes, cmp.Or(s.Without, "suppressions are not known"))
 				return nil
 			}
 			f.Suppressions, err = s.Suppressions(ctx)

@@ -113,6 +113,7 @@ func (s *surveyed) surveyor(ctx context.Context) (*survey.Surveyor, error) {
 		return nil, err
 	}
 	surveyor := &survey.Surveyor{IAM: a.iam, CloudTrail: survey.Trail{LookupEvents: a.trail.LookupEvents}, Account: string(a.account), Partition: string(a.partition)}
+	surveyor.Without = a.without
 	if a.lanyard != nil {
 		surveyor.Ours(a.lanyard)
 	}
@@ -290,8 +291,11 @@ func (s *surveyed) ownService(ctx context.Context, entity string) (*lanyard.Clie
 	if err != nil {
 		return nil, err
 	}
-	if a.lanyard == nil {
-		return nil, &failure{code: exitService, err: errors.New("suppressions are not to be had there, or lanyard:ListSuppressions is not allowed")}
+	switch {
+	case a.lanyard != nil:
+		return a.lanyard, nil
+	case a.suppressing != nil: // to suppress does not take to see what is suppressed
+		return a.suppressing, nil
 	}
-	return a.lanyard, nil
+	return nil, &failure{code: exitService, err: errors.New(a.without)}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/server"
@@ -26,8 +28,12 @@ import (
 type api struct {
 	iam   *iam.Client
 	trail *cloudtrail.Client
-	// lanyard is our own service, nil where another system answers.
-	lanyard   *lanyard.Client
+	// lanyard is our own service, nil where another system answers, or one may not list
+	// suppressions; without says which. One may be allowed to make some all the same.
+	lanyard     *lanyard.Client
+	suppressing *lanyard.Client
+	without     string
+
 	account   arn.AccountID
 	partition arn.Partition
 	// accounts are all accounts of the server, nil if it is not told.
@@ -101,8 +107,16 @@ func connectRemote(ctx context.Context, client aws.HTTPClient, account, endpoint
 		return nil, usageError("--account %s: the credentials are of account %s", account, *who.Account)
 	}
 	own := ownClient(&config, held)
-	if _, err := lanyard.Call[lanyard.ListSuppressionsOutput](ctx, own, &lanyard.ListSuppressionsInput{MaxItems: aws.Int32(1)}); err == nil {
+	_, err = lanyard.Call[lanyard.ListSuppressionsOutput](ctx, own, &lanyard.ListSuppressionsInput{MaxItems: aws.Int32(1)})
+	refused, _ := errors.AsType[smithy.APIError](err)
+	switch {
+	case err == nil:
 		a.lanyard = own
+	case refused != nil && strings.HasPrefix(refused.ErrorCode(), "AccessDenied"):
+		a.suppressing = own
+		a.without = "suppressions are not known, and what was accepted is among the findings: these credentials may not use lanyard:ListSuppressions"
+	default:
+		a.without = "suppressions are not known: " + endpoint + " keeps none, so it is no Lanyard server, or one of before"
 	}
 	return a, nil
 }
