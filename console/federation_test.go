@@ -5,12 +5,16 @@ import (
 	"encoding/json"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/service/lanyard"
@@ -23,7 +27,13 @@ import (
 // federation follows a link of an identity broker, as a browser on the console's name.
 func (w *world) federation(target string) *http.Response {
 	w.t.Helper()
+	return w.federationWith(target, http.Header{})
+}
+
+func (w *world) federationWith(target string, header http.Header) *http.Response {
+	w.t.Helper()
 	r := httptest.NewRequest(http.MethodGet, w.site+target, nil)
+	r.Header = header
 	for _, cookie := range w.cookies {
 		r.AddCookie(cookie)
 	}
@@ -144,6 +154,59 @@ func TestT241_PostedSignInLink(t *testing.T) {
 	(&signin.Federation{API: w.aws, Public: func() *url.URL { return w.console.config.URL }, Console: w.console}).ServeHTTP(answer, r)
 	if answer.Code != http.StatusSeeOther || len(answer.Result().Cookies()) > 0 || !strings.HasPrefix(answer.Header().Get("Location"), w.site+"/federation?Action=login") {
 		t.Errorf("%d to %s, %v", answer.Code, answer.Header().Get("Location"), answer.Result().Cookies())
+	}
+}
+
+// T241: a link that a page of another site loads as an image or a frame, or a browser ahead
+// of time, signs nobody in: the cookie that says who is there does not come with it. It can
+// still be followed.
+func TestT241_SignInLinkInAPage(t *testing.T) {
+	w := newWorld(t)
+	link := w.signinLink("mallory")
+	w.signIn("alice")
+	mine := w.cookies[SessionCookie]
+	for name, header := range map[string]http.Header{
+		"image":    {"Sec-Fetch-Dest": {"image"}, "Sec-Fetch-Mode": {"no-cors"}, "Sec-Fetch-Site": {"cross-site"}},
+		"fetch":    {"Sec-Fetch-Dest": {"empty"}, "Sec-Fetch-Mode": {"cors"}, "Sec-Fetch-Site": {"cross-site"}},
+		"frame":    {"Sec-Fetch-Dest": {"iframe"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Site": {"cross-site"}},
+		"prefetch": {"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Purpose": {"prefetch;prerender"}},
+	} {
+		delete(w.cookies, SessionCookie) // as of SameSite=Lax
+		if a := w.federationWith(link, header); a.StatusCode != http.StatusForbidden || len(a.Cookies()) > 0 {
+			t.Errorf("T241: %s: %s, %v", name, a.Status, a.Cookies())
+		}
+		w.cookies[SessionCookie] = mine
+	}
+	delete(w.cookies, SessionCookie)
+	if a := w.federationWith(link, http.Header{"Sec-Fetch-Dest": {"document"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Site": {"cross-site"}}); a.StatusCode != http.StatusSeeOther || len(a.Cookies()) != 1 {
+		t.Errorf("T241: followed: %s", a.Status)
+	}
+}
+
+// CloudTrail's mark of what was done in the console is on what a federated session does there,
+// whoever sends the requests, and not on what its broker's credentials do.
+func TestFederatedRecordsAreFromTheConsole(t *testing.T) {
+	w := newWorld(t)
+	w.signInRole("")
+	w.post("/groups", url.Values{"name": {"inside"}}).leadsTo(t, "/groups/inside")
+	var broker session.Credentials
+	w.edit(func(tx store.Tx) (err error) {
+		broker, err = w.sessions.Mint(&session.Session{Kind: session.Role, Account: ours, PrincipalID: "AROADEVELOPERSDEVELO", Name: "carol", Issued: w.now, Expires: w.now.Add(time.Hour)}, rand.Reader)
+		return err
+	})
+	outside := httptest.NewServer(w.aws)
+	defer outside.Close()
+	client := iam.NewFromConfig(config(outside.Client(), region, broker), func(o *iam.Options) { o.BaseEndpoint = &outside.URL })
+	_, err := client.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: aws.String("outside")})
+	w.must(err)
+	marked := map[string]bool{}
+	for _, r := range w.records(ours) {
+		if strings.Contains(r, `"eventName":"CreateGroup"`) {
+			marked[strings.Split(strings.SplitAfter(r, `"groupName":"`)[1], `"`)[0]] = strings.Contains(r, `"sessionCredentialFromConsole":"true"`)
+		}
+	}
+	if !maps.Equal(marked, map[string]bool{"inside": true, "outside": false}) {
+		t.Errorf("%v", marked)
 	}
 }
 

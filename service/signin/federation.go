@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/signin/types"
@@ -277,6 +278,8 @@ func (f *Federation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.API.ServeHTTP(w, asked)
 	case public == nil:
 		f.refuse(w, r, http.StatusNotFound, "This server has no console: it was not told its URL.")
+	case action == "login" && !followed(r):
+		f.refuse(w, r, http.StatusForbidden, "A sign-in link is to be followed. Here a page, or the browser ahead of time, has loaded it.")
 	case action == "login" && (r.Host != public.Host || r.Method == http.MethodPost):
 		// The cookie belongs to the console's name, and browsers leave it out where another site
 		// posts: then nobody would seem to be signed in. The token is not used yet.
@@ -289,6 +292,15 @@ func (f *Federation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		f.refuse(w, r, http.StatusBadRequest, "Action must be getSigninToken, login or logout.")
 	}
+}
+
+// followed tells whether a person sees where a request leads. What a page of another site
+// loads as an image or in a frame comes without the cookie that says who is signed in, so that
+// nobody would be asked, and what a browser loads ahead of time uses the link up. What sends
+// no such headers is an old browser or a program, and is believed.
+func followed(r *http.Request) bool {
+	to := r.Header.Get("Sec-Fetch-Dest")
+	return (to == "" || to == "document") && !strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
 }
 
 // maxForm bounds a form; the largest has a session token of the longest kind.
