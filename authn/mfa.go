@@ -78,18 +78,21 @@ func (m *MFA) CheckPair(tx store.Tx, device *identity.MFADevice, personID, code1
 	})
 }
 
-// CheckOwn verifies a code of any device of a person that shows codes, and uses it up. It
-// counts as one attempt however many devices there are. It returns the key of the device.
+// CheckOwn verifies a code of any device of a person that shows codes, and uses it up. A
+// wrong one counts for each of them. It returns the key of the device.
 func (m *MFA) CheckOwn(tx store.Tx, p *identity.Person, code string, now time.Time, refusal string) (key string, err error) {
-	err = m.guard(tx, p.ID(), now, refusal, func() (bool, error) {
-		for _, enabled := range p.Devices() {
-			device, err := identity.MFADevices.Get(tx, string(p.Account.ID), enabled.Serial)
-			if err != nil {
-				return false, fmt.Errorf("MFA device %s of %s: %w", enabled.Serial, p.ARN(), err)
-			}
-			if device.Kind() == identity.SecurityKey {
-				continue
-			}
+	var devices []*identity.MFADevice
+	for _, enabled := range p.Devices() {
+		device, err := identity.MFADevices.Get(tx, string(p.Account.ID), enabled.Serial)
+		if err != nil {
+			return "", fmt.Errorf("MFA device %s of %s: %w", enabled.Serial, p.ARN(), err)
+		}
+		if device.Kind() != identity.SecurityKey {
+			devices = append(devices, device)
+		}
+	}
+	err = m.guard(tx, p.ID(), max(1, len(devices)), now, refusal, func() (bool, error) {
+		for _, device := range devices {
 			ok, err := m.try(tx, device, now, func(seed []byte) (used, bool) {
 				step, ok := mfa.Verify(seed, code, now, device.LastStep, device.Drift)
 				return used{step: step, drift: device.Drift}, ok
@@ -126,11 +129,12 @@ type used struct{ step, drift int64 }
 
 // attempt looks at a code of a device, unless the person has to wait, and keeps the outcome.
 func (m *MFA) attempt(tx store.Tx, device *identity.MFADevice, personID string, now time.Time, refusal string, verify func(seed []byte) (used, bool)) error {
-	return m.guard(tx, personID, now, refusal, func() (bool, error) { return m.try(tx, device, now, verify) })
+	return m.guard(tx, personID, 1, now, refusal, func() (bool, error) { return m.try(tx, device, now, verify) })
 }
 
-// guard lets try look at a code, unless the person has to wait, and counts.
-func (m *MFA) guard(tx store.Tx, personID string, now time.Time, refusal string, try func() (bool, error)) error {
+// guard lets try look at a code, which may be that of n devices, unless the person has to
+// wait, and counts.
+func (m *MFA) guard(tx store.Tx, personID string, n int, now time.Time, refusal string, try func() (bool, error)) error {
 	until, err := WaitUntil(tx, PurposeMFA, personID, now)
 	if err != nil {
 		return err
@@ -144,7 +148,7 @@ func (m *MFA) guard(tx store.Tx, personID string, now time.Time, refusal string,
 		return err
 	}
 	if !ok {
-		if err := CountFailure(tx, PurposeMFA, personID, now); err != nil {
+		if err := countFailures(tx, PurposeMFA, personID, n, now); err != nil {
 			return err
 		}
 		return &MFAError{Message: refusal, Counted: true}

@@ -2,6 +2,7 @@ package authn_test
 
 import (
 	"crypto/rand"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -219,6 +220,39 @@ func TestT235_OneOfMany(t *testing.T) {
 	}, authn.SignedIn)
 	link := d.link(idOf("bob"), identity.LinkRecover)
 	at("a link", func(int) (authn.Outcome, error) { return d.in.OpenLink(t.Context(), authn.Visitor{}, link) }, authn.Next)
+}
+
+// T263: a code at sign-in may be that of any device, so with more devices a guess is right more
+// often, and fewer are looked at: the chance in a month stays below 1 in 10^4.
+func TestT263_GuessesAtManyDevices(t *testing.T) {
+	for devices := 1; devices <= 8; devices++ {
+		d := newDoor(t)
+		for i := range devices {
+			d.phone("bob", fmt.Sprint("phone", i))
+		}
+		until := func() (until time.Time) {
+			d.view(func(r store.Reader) (err error) {
+				until, err = authn.WaitUntil(r, authn.PurposeMFA, idOf("bob"), d.now)
+				return err
+			})
+			return until
+		}
+		guesses := 0
+		for end := d.now.AddDate(0, 0, 30); d.now.Before(end) && guesses < 100; {
+			cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
+			out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.badCode(), false)
+			d.must(err)
+			if out.Result == authn.Refused {
+				guesses++
+			}
+			if wait := until(); !wait.IsZero() {
+				d.now = wait
+			}
+		}
+		if chance := float64(guesses*devices) * 3e-6; guesses < 3 || chance >= 1e-4 {
+			t.Errorf("T263: with %d devices %d guesses have a chance of %g", devices, guesses, chance)
+		}
+	}
 }
 
 // T268, T273: a password that is shown again makes no second factor newer.

@@ -348,7 +348,7 @@ func (s *SignIns) compare(ctx context.Context, v Visitor, a *attempt, now time.T
 		if err != nil {
 			return err
 		}
-		failed := failure(*t, now)
+		failed := failure(*t, 1, now)
 		return unknownNames.put(tx, &failed, who)
 	})
 	if err != nil || waits.Result == Wait {

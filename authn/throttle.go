@@ -35,7 +35,8 @@ const maxPasswordFailures = 100
 //
 // Three MFA codes are valid at any time, so that a guess succeeds with a chance of
 // 3 in 10^6. In a month the rule leaves room for 29 guesses: a chance below 1 in
-// 10^4.
+// 10^4. A guess that may be right in several ways, as one at sign-in for any device of
+// several, counts as so many, and delays for so many times as long: the chance stays.
 const (
 	freeFailures = 5
 	firstDelay   = 5 * time.Minute
@@ -56,11 +57,15 @@ func WaitUntil(r store.Reader, purpose Purpose, personID string, now time.Time) 
 // CountFailure counts a wrong secret. The transaction must be kept although the
 // request is refused.
 func CountFailure(tx store.Tx, purpose Purpose, personID string, now time.Time) error {
+	return countFailures(tx, purpose, personID, 1, now)
+}
+
+func countFailures(tx store.Tx, purpose Purpose, personID string, n int, now time.Time) error {
 	throttle, err := throttleOf(tx, purpose, personID)
 	if err != nil {
 		return err
 	}
-	failed := failure(*throttle, now)
+	failed := failure(*throttle, n, now)
 	return identity.Throttles.Put(tx, &failed, string(purpose), personID)
 }
 
@@ -98,18 +103,18 @@ func throttleOf(r store.Reader, purpose Purpose, personID string) (*identity.Thr
 	return throttle, nil
 }
 
-// failure counts one more failure.
-func failure(t identity.Throttle, now time.Time) identity.Throttle {
+// failure counts one more failure, of a guess that could have been right in n ways.
+func failure(t identity.Throttle, n int, now time.Time) identity.Throttle {
 	if t.Failures == 0 {
 		t.Since = now
 	}
-	t.Failures++
+	t.Failures += n
 	if over := t.Failures - freeFailures; over >= 0 {
 		delay := maxDelay
 		if over < 16 { // beyond that the shift is far over maxDelay, and may overflow
 			delay = min(firstDelay<<over, maxDelay)
 		}
-		t.Until = now.Add(delay)
+		t.Until = now.Add(time.Duration(n) * delay)
 	}
 	return t
 }
