@@ -109,20 +109,24 @@ func (g *Gate) describe(r store.Reader, b *session.Browser) (*Person, error) {
 		Expires: b.Ends(),
 		Browser: b,
 	}
-	switch principal.Kind {
-	case authn.Root:
-		p.Kind, p.Name = "Root user", "root"
-	case authn.User:
-		p.Kind = "IAM user"
-	case authn.AssumedRole:
-		p.Kind, p.Name = "Federated user", principal.Name+"/"+b.Session.Name
-	default:
-		p.Kind = "Federated user"
-	}
+	p.Name, p.Kind = called(principal, b.Session.Name)
 	if b.Switched != nil {
 		return p, g.describeSwitch(r, b, p)
 	}
 	return p, nil
+}
+
+// called is how a principal is called, whose session has that name, and what kind it is.
+func called(p *authn.Principal, session string) (name, kind string) {
+	switch p.Kind {
+	case authn.Root:
+		return "root", "Root user"
+	case authn.User:
+		return p.Name, "IAM user"
+	case authn.AssumedRole:
+		return p.Name + "/" + session, "Federated user"
+	}
+	return p.Name, "Federated user"
 }
 
 // describeSwitch says of somebody who has switched to a role who they were.
@@ -132,7 +136,8 @@ func (g *Gate) describeSwitch(r store.Reader, b *session.Browser, p *Person) err
 		return err
 	}
 	to := b.Switched
-	p.Switched = &Switched{From: self.Name, Role: to.Role, Account: string(to.Account), DisplayName: to.DisplayName, Colour: Colour(to.Colour), Ended: b.Role == nil, Until: to.Until}
+	name, kind := called(self, b.Session.Name)
+	p.Switched = &Switched{From: name, Kind: kind, Role: to.Role, Account: string(to.Account), DisplayName: to.DisplayName, Colour: Colour(to.Colour), Ended: b.Role == nil, Until: to.Until}
 	if b.Role == nil {
 		return nil
 	}

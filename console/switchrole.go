@@ -23,10 +23,10 @@ import (
 // It shows the form, filled in; only a press of its button switches.
 const switchPath = "/switchrole"
 
-// switchRoutes are the pages by which an IAM user works as a role. The role's session is
-// that of sts:AssumeRole, which the user asks for through the API. It is kept with the
-// browser session, beside the user's own: one cookie, and nothing of it outlives the
-// sign-in.
+// switchRoutes are the pages by which an IAM user, or whom another system let in as a role,
+// works as a role. The role's session is that of sts:AssumeRole, which the person asks for
+// through the API. It is kept with the browser session, beside the person's own: one cookie,
+// and nothing of it outlives the sign-in.
 func (c *Console) switchRoutes() []Route {
 	return []Route{
 		{Pattern: "GET " + switchPath, Handle: c.showSwitch},
@@ -37,7 +37,7 @@ func (c *Console) switchRoutes() []Route {
 
 // Switched is the role as which somebody works.
 type Switched struct {
-	From          string // the user
+	From, Kind    string // who they are themselves
 	Account, Role string
 	DisplayName   string
 	Colour        Colour
@@ -55,10 +55,23 @@ func (p *Person) Self() string {
 	return p.Name
 }
 
-// MaySwitch tells whether the person can switch roles: AWS's root user cannot, and whom
-// another system lets in gets the role there.
+// MaySwitch tells whether the person can switch roles, as in AWS: root and sessions of
+// GetFederationToken may not assume any.
 func (p *Person) MaySwitch() bool {
-	return p.Browser != nil && p.Browser.Session != nil && p.Browser.Session.Kind == session.User
+	return p.Browser != nil && p.Browser.Session != nil && (p.Browser.Session.Kind == session.User || p.Browser.Session.Kind == session.Role)
+}
+
+// sessionName is what sessions of roles are called to which the person switches: by the name
+// of the user, or of the session in which they are here.
+func (p *Person) sessionName() string {
+	name := p.Self()
+	if p.Browser.Session.Kind == session.Role {
+		name = p.Browser.Session.Name
+	}
+	if len(name) < 2 { // the least that a session's name has
+		return p.Browser.Session.PrincipalID
+	}
+	return name
 }
 
 // looks is who looks at an account, in the keys of what is kept for one browser session: as
@@ -181,7 +194,7 @@ func (c *Console) switchForm(v *Visit, role recentRole, refused error) error {
 	}
 	page := Page{
 		Title: "Switch role", Lead: "Work with a role's permissions in place of your own, until you go back.",
-		CLI:  []Command{CLI("aws", "sts", "assume-role", "--role-arn", "arn:aws:iam::"+firstOf(role.Account, "ACCOUNT")+":role/"+firstOf(role.Role, "NAME"), "--role-session-name", body.Who)},
+		CLI:  []Command{CLI("aws", "sts", "assume-role", "--role-arn", "arn:aws:iam::"+firstOf(role.Account, "ACCOUNT")+":role/"+firstOf(role.Role, "NAME"), "--role-session-name", v.Person.sessionName())},
 		Body: &body,
 	}
 	if body.May {
@@ -245,10 +258,7 @@ func (c *Console) assume(ctx context.Context, v *Visit, self *API, role recentRo
 	if err != nil {
 		return nil, err
 	}
-	name := v.Person.Self()
-	if len(name) < 2 { // the least that a session's name has
-		name = v.Person.Browser.Session.PrincipalID
-	}
+	name := v.Person.sessionName()
 	partition := arn.PartitionOf(c.config.Region)
 	out, err := self.AssumeRole(ctx, &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:" + string(partition) + ":iam::" + string(account) + ":role/" + role.Role),

@@ -515,3 +515,62 @@ func TestStepUpWhileSwitched(t *testing.T) {
 	w.post("/users/bob/delete", url.Values{"typed": {"bob"}}).leadsTo(t, "/signin/factor?to=%2Fusers%2Fbob")
 	w.get("/signin/factor?to=/users/bob").contains(t, "alice")
 }
+
+// Whom another system lets in as a role switches to others, always from the role as which
+// they came; a session of GetFederationToken does not.
+func TestSwitchRoleFederated(t *testing.T) {
+	w := newSwitchWorld(t)
+	link := w.signinLink("mallory")
+	w.signInRoot()
+	_, err := w.api().IAM.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: aws.String("developers"), PolicyName: aws.String("p"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}}`)})
+	w.must(err)
+	w.signInTo(theirs)
+	w.makeTrusting("crossing", "/", trusting("arn:aws:iam::111122223333:role/developers"), everything, time.Hour)
+	w.makeTrusting("beyond", "/", trusting("arn:aws:iam::444455556666:role/crossing"), everything, time.Hour)
+	w.cookies = map[string]*http.Cookie{}
+	if answer := w.federation(link); answer.StatusCode != http.StatusSeeOther {
+		t.Fatalf("%s", answer.Status)
+	}
+	w.get("/users").contains(t, "developers/mallory", "Switch role")
+	w.get("/switchrole").contains(t, "The role", "--role-session-name mallory")
+	w.post("/switchrole", to(string(theirs), "deploy")).contains(t, "Invalid information") // it trusts alice
+	w.post("/switchrole", to("acme-prod", "crossing")).leadsTo(t, "/")
+	p := w.whoIs()
+	if p.ARN != "arn:aws:sts::444455556666:assumed-role/crossing/mallory" || p.Switched.From != "developers/mallory" || p.Switched.Kind != "Federated user" {
+		t.Fatalf("%+v, %+v", p, p.Switched)
+	}
+	w.get("/").contains(t, "developers/mallory (Federated user)", "Back to developers/mallory", "crossing @ acme-prod")
+	w.get("/switchrole").contains(t, "Recent roles", "crossing")
+	w.post("/users", url.Values{"name": {"bob"}}).leadsTo(t, "/users/bob")
+	w.post("/switchrole", to(string(theirs), "beyond")).contains(t, "Invalid information") // asked for by developers, whom it does not trust
+	w.get("/security").contains(t, "This is about developers/mallory")
+	records := strings.Join(w.records(theirs), "\n")
+	for _, want := range []string{`"eventName":"SwitchRole"`, `"SwitchFrom":"arn:aws:sts::111122223333:assumed-role/developers/mallory"`, `"eventName":"AssumeRole"`} {
+		if !strings.Contains(records, want) {
+			t.Errorf("their trail lacks %s", want)
+		}
+	}
+	w.later(40 * time.Minute) // it is renewed, but not beyond the session in which they came
+	w.get("/groups").contains(t, "crossing @ acme-prod")
+	w.post("/switchrole/back", nil).leadsTo(t, "/")
+	w.get("/").contains(t, "You are developers/mallory again")
+	w.post("/switchrole", to(string(theirs), "crossing")).leadsTo(t, "/")
+	w.later(21 * time.Minute)
+	w.get("/groups").leadsTo(t, "/signin?return=%2Fgroups")
+
+	w.signIn("alice")
+	var cookie string
+	w.edit(func(tx store.Tx) (err error) {
+		s := &session.Session{Kind: session.Federated, Account: ours, PrincipalID: w.whoIs().Browser.PersonID, Name: "fed", Policy: everything}
+		cookie, err = w.sessions.NewBrowser(tx, s, &identity.BrowserSession{}, w.now, rand.Reader)
+		return err
+	})
+	w.cookies = map[string]*http.Cookie{SessionCookie: {Name: SessionCookie, Value: cookie}}
+	w.get("/switchrole").contains(t, "GetFederationToken")
+	w.get("/").lacks(t, "Switch role")
+	w.post("/switchrole", to(string(theirs), "deploy")).contains(t, "GetFederationToken")
+	if p := w.whoIs(); p.Switched != nil {
+		t.Errorf("a federation token has switched: %+v", p)
+	}
+}
