@@ -193,11 +193,12 @@ func (s *installation) now() time.Time {
 // keys are credentials of a program.
 type keys struct{ ID, Secret, Token string }
 
-// owner is credentials of the owner of the installation.
-func (s *installation) owner() keys {
+// owner is credentials of the owner of the installation, in its first account unless args
+// name another.
+func (s *installation) owner(args ...string) keys {
 	s.t.Helper()
 	var c struct{ AccessKeyId, SecretAccessKey, SessionToken string }
-	if err := json.Unmarshal([]byte(s.run("env", "--output", "json")), &c); err != nil {
+	if err := json.Unmarshal([]byte(s.run(append([]string{"env", "--output", "json"}, args...)...)), &c); err != nil {
 		s.t.Fatal(err)
 	}
 	return keys{c.AccessKeyId, c.SecretAccessKey, c.SessionToken}
