@@ -124,7 +124,7 @@ func newWorld(t *testing.T) *world {
 		}).Operations(),
 		cloudtrail.New(w.trail).Operations(),
 		lanyard.New(lanyard.Config{
-			Trail: w.trail, Sessions: w.sessions, CredentialReport: people.WriteCredentialReport, Keys: keys, DevicesPerPerson: 8, Managed: managed,
+			Trail: w.trail, Sessions: w.sessions, CredentialReport: people.WriteCredentialReport, Keys: keys, DevicesPerPerson: 8, Authz: authorizer, Managed: managed,
 			Ring: w.ring, TokensPerAccount: 5000, Passwords: passwords,
 			ConsoleURL: func() string { return "https://id.example.com" },
 		}).Operations(),

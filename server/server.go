@@ -279,8 +279,9 @@ func (s *Server) sets() []service.Set {
 		s.login.Operations(),
 		lanyard.New(lanyard.Config{
 			Sessions: s.sessions, ConsoleURL: s.consoleAddress, Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport,
-			Keys: s.securityKeys, DevicesPerPerson: s.limits().MFADevicesPerUser, Managed: s.managed,
-			Ring: s.ring, TokensPerAccount: s.limits().UsersPerAccount, Passwords: s.passwords,
+			Keys: s.securityKeys, DevicesPerPerson: s.limits().MFADevicesPerUser, Authz: s.authz,
+			Managed: s.managed,
+			Ring:    s.ring, TokensPerAccount: s.limits().UsersPerAccount, Passwords: s.passwords,
 		}).Operations(),
 	}
 }

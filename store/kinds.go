@@ -59,6 +59,7 @@ const (
 	OAuthCode      Kind = 44 // an authorization code of aws login, or a sign-in token
 	OAuthGrant     Kind = 45 // a session of aws login, which refreshes credentials
 	RootEmail      Kind = 46 // the e-mail address by which a root user signs in
+	PolicyTests    Kind = 47 // what is expected of a policy
 )
 
 // An upgrade turns the JSON of one version of a kind into that of the next.
@@ -123,6 +124,7 @@ var kinds = [...]kindInfo{
 	OAuthCode:      {name: "OAuthCode"},
 	OAuthGrant:     {name: "OAuthGrant"},
 	RootEmail:      {name: "RootEmail"},
+	PolicyTests:    {name: "PolicyTests"},
 }
 
 // withoutName leads to version 2 of an attachment, which does not repeat the entity's

@@ -111,6 +111,7 @@ func (s *Service) DeletePolicy(c *service.Call, in *iam.DeletePolicyInput) (*iam
 	}
 	identity.Policies.Delete(c.Tx, c.Account(), identity.Fold(gone.Name))
 	identity.Entities.Delete(c.Tx, gone.ID)
+	identity.PolicyTests.Delete(c.Tx, c.Account(), gone.ID)
 	if err := count(c, policiesCount, -1); err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/authn"
+	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/awsmanaged"
 	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/keyring"
@@ -46,6 +47,8 @@ type Config struct {
 	Ring             *keyring.Ring
 	TokensPerAccount int
 	Passwords        *password.Hasher
+	// Authz has the policies by which tests are judged.
+	Authz *authz.Authorizer
 	// Managed are AWS's policies, which FindEntities looks through.
 	Managed *awsmanaged.Catalogue
 	// CredentialReport writes a piece of the account's credential report: the heading and
@@ -97,6 +100,11 @@ func (s *Service) Operations() service.Set {
 			service.Op("ListSuppressions", service.Read, s.ListSuppressions, account),
 			service.Op("PutSuppression", service.Write, s.PutSuppression, account),
 			service.Op("DeleteSuppression", service.Write, s.DeleteSuppression, account),
+			service.Op("GetPolicyTests", service.Read, s.GetPolicyTests, onTested(func(in *GetPolicyTestsInput) *string { return in.PolicyArn })),
+			service.Op("PutPolicyTests", service.Write, s.PutPolicyTests, onTested(func(in *PutPolicyTestsInput) *string { return in.PolicyArn })),
+			service.Op("DeletePolicyTests", service.Write, s.DeletePolicyTests, onTested(func(in *DeletePolicyTestsInput) *string { return in.PolicyArn })),
+			service.Op("RunPolicyTests", service.Read, s.RunPolicyTests, mayRunPolicyTests,
+				service.AlsoNeeds[RunPolicyTestsInput]("iam:SimulatePrincipalPolicy", "iam:SimulateCustomPolicy")),
 			service.Op("ListBrowserSessions", service.Read, s.ListBrowserSessions, nil),
 			service.Op("EndBrowserSession", service.Write, s.EndBrowserSession, nil),
 			service.Op("EndAllBrowserSessions", service.Write, s.EndAllBrowserSessions, nil),

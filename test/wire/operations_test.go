@@ -476,6 +476,10 @@ var samples = map[string]sample{
 	},
 	"lanyard:FindEntities":          func(*world, string) []string { return []string{"Type", "User", "Query", "a"} },
 	"lanyard:ListDenials":           nothing,
+	"lanyard:GetPolicyTests":        onPolicy(),
+	"lanyard:PutPolicyTests":        onPolicy("Tests", policyTests),
+	"lanyard:DeletePolicyTests":     onPolicy(),
+	"lanyard:RunPolicyTests":        onPolicy("Tests", policyTests),
 	"lanyard:ListBrowserSessions":   nothing,
 	"lanyard:EndBrowserSession":     func(*world, string) []string { return []string{"Id", "0123456789abcdef"} },
 	"lanyard:EndAllBrowserSessions": nothing,
@@ -581,6 +585,9 @@ func secondVersion(w *world) []string {
 	w.ok(w.iam(w.admin, "CreatePolicyVersion", append(p, "PolicyDocument", allow("a:c"))...))
 	return p
 }
+
+// policyTests are the tests of a policy in JSON.
+const policyTests = `json:[{"Action":"a:b","Expected":"allowed","Context":[{"Key":"aws:SourceIp","Values":["192.0.2.1"]}]}]`
 
 // open are the operations that need no permission: AWS lets every caller with
 // credentials use them. Nothing else may be without a question to the policies.
