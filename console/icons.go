@@ -19,6 +19,7 @@ func icon(name string) (template.HTML, error) {
 // icons are never written to.
 var icons = map[string]string{
 	"alarm":    `<path d="M8 2.5a4 4 0 0 0-4 4V10l-1.5 2h11L12 10V6.500a4 4 0 0 0-4-4zM6.5 14h3"/>`,
+	"back":     `<path d="M6.5 3.500 3 7l3.5 3.500M3 7h6.750a3.250 3.250 0 0 1 0 6.500H7.500"/>`,
 	"check":    `<circle cx="8" cy="8" r="6.25"/><path d="m5.25 8.25 2 2 3.5-4"/>`,
 	"circle":   `<circle cx="8" cy="8" r="6.25"/>`,
 	"clock":    `<circle cx="8" cy="8" r="6.25"/><path d="M8 4.500V8l2.5 1.5"/>`,
@@ -41,6 +42,7 @@ var icons = map[string]string{
 	"plan":     `<rect x="2.5" y="2.5" width="11" height="11" rx="1.5"/><path d="M2.5 6.250h11M6.25 6.250v7.25"/>`,
 	"play":     `<path d="M4.5 2.750v10.500l8.5-5.250z"/>`,
 	"policy":   `<path d="M4.5 1.750h5l3 3v9.500h-8zM9.25 1.750v3.250h3.250M6.5 8h4M6.5 10.750h4"/>`,
+	"out":      `<path d="M9.500 2.750H4.250a1.500 1.500 0 0 0-1.500 1.500v7.500a1.500 1.500 0 0 0 1.500 1.500H9.500M6.750 8h6.500m-2.500-2.500L13.250 8l-2.500 2.500"/>`,
 	"pulse":    `<path d="M1.75 8.500h3l1.75-5 3 9 1.75-4h3"/>`,
 	"report":   `<path d="M2.5 2.500v11h11M5.5 10.750V8m3 2.750V5m3 5.750V6.75"/>`,
 	"role":     `<path d="M2.5 5c2-.5 3.5-1.25 5.5-2.750C10 3.75 11.5 4.5 13.5 5c0 4-1.75 7-5.5 9-3.75-2-5.5-5-5.5-9zM6.25 7.250h3.500M6.25 9.500h3.5"/>`,

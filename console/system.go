@@ -115,8 +115,8 @@ func ruleFields(r *lanyard.SignInRules) []Field {
 	return []Field{
 		{Name: "mfa", Label: "Everybody who signs in with a password needs an MFA device", Type: "checkbox", Checked: aws.ToBool(r.MFARequired),
 			Hint: "Who has none is led through setting one up at the next sign-in. Root always is."},
-		{Name: "grace", Label: "Days for which that can be put off", Type: "number", Value: days(r.GraceDays), Hint: "0 to 90, counted from when MFA was first required, or from when the user was given a password."},
-		{Name: "remember", Label: "Days for which a browser may stand for the second factor", Type: "number", Value: days(r.RememberDays), Hint: "0 to 90; 0: the second factor is asked for at every sign-in. Root is always asked."},
+		{Name: "grace", Label: "Days of grace before a device is needed", Type: "number", Value: days(r.GraceDays), Hint: "0 to 90, counted from when MFA was first required, or from when the user was given a password."},
+		{Name: "remember", Label: "Days for which a browser is remembered", Type: "number", Value: days(r.RememberDays), Hint: "0 to 90. In a browser that is remembered, no second factor is asked for. 0: it is asked for at every sign-in. Root is always asked."},
 	}
 }
 
