@@ -269,12 +269,18 @@ func (c *Console) removeAudience(v *Visit) error {
 
 func (c *Console) setThumbprints(v *Visit) error {
 	arn := v.Request.PathValue("arn")
+	if err := v.StepUp(providerPath(arn)); err != nil { // whoever has these keys may become anybody whom roles trust
+		return err
+	}
 	_, err := v.API().IAM.UpdateOpenIDConnectProviderThumbprint(v.Request.Context(), &iam.UpdateOpenIDConnectProviderThumbprintInput{OpenIDConnectProviderArn: &arn, ThumbprintList: linesOf(v.Form("thumbprints"))})
 	return c.changeProvider(v, "The thumbprints were saved.", err)
 }
 
 func (c *Console) setMetadata(v *Visit) error {
 	arn, text := v.Request.PathValue("arn"), v.Request.PostFormValue("metadata")
+	if err := v.StepUp(providerPath(arn)); err != nil { // whoever has these keys may become anybody whom roles trust
+		return err
+	}
 	_, err := v.API().IAM.UpdateSAMLProvider(v.Request.Context(), &iam.UpdateSAMLProviderInput{SAMLProviderArn: &arn, SAMLMetadataDocument: &text})
 	return c.changeProvider(v, "The metadata was replaced.", err)
 }

@@ -78,6 +78,24 @@ func TestSAMLProviders(t *testing.T) {
 	w.post("/identity-providers", url.Values{"type": {"magic"}}).contains(t, "There is no such page")
 }
 
+// Whose keys a provider's tokens are believed by may become anybody whom roles trust: to
+// change them takes a factor of the last minutes, as to hand out a credential.
+func TestKeysOfAProviderTakeARecentFactor(t *testing.T) {
+	w := newWorld(t)
+	w.signInRoot()
+	w.post("/identity-providers", url.Values{"type": {"saml"}, "name": {"ADFS"}, "metadata": {samlMetadata(t, w.now.Add(-day), w.now.Add(10*day))}})
+	w.post("/identity-providers", url.Values{"type": {"oidc"}, "url": {"https://token.example.com"}, "audience": {"a"}})
+	w.later(recently)
+	for path, form := range map[string]url.Values{
+		providerPath("arn:aws:iam::111122223333:saml-provider/ADFS") + "/metadata":                 {"metadata": {samlMetadata(t, w.now.Add(-day), w.now.Add(99*day))}},
+		providerPath("arn:aws:iam::111122223333:oidc-provider/token.example.com") + "/thumbprints": {"thumbprints": {strings.Repeat("0a", 20)}},
+	} {
+		if to := w.post(path, form).Header.Get("Location"); !strings.HasPrefix(to, "/signin/factor?to=%2Fidentity-providers%2F") {
+			t.Errorf("%s leads to %q", path, to)
+		}
+	}
+}
+
 func TestProvidersOfAPersonWithFewRights(t *testing.T) {
 	w := newWorld(t)
 	w.signInRoot()
