@@ -64,6 +64,23 @@ func TestWhyDenied(t *testing.T) {
 	w.get("/why?id="+id).leadsTo(t, "/why/"+id)
 	w.get("/why?id=x").contains(t, "36 characters")
 	w.get("/why/"+id).contains(t, "Denied", "is not authorized to perform: iam:CreateUser", "implicit deny", "smallest change", "identity-based policy", "arn:aws:iam::*:user/team/*", "Sid Own", "Does not match", "aws:MultiFactorAuthPresent")
+
+	// What is to be added is written where it belongs.
+	_, err = w.api().IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("carol"), Path: aws.String("/team/")})
+	w.must(err)
+	w.signIn("carol")
+	_, err = w.api().IAM.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("dave")})
+	id = problemOf(err).ID
+	w.signInRoot()
+	at := regexp.MustCompile(`href="(/users/carol/inline\?[^"]+)">Write it as an inline policy`).FindStringSubmatch(w.get("/why/" + id).body)
+	if at == nil {
+		t.Fatal("no link to where the policy is written")
+	}
+	a := w.get(html.UnescapeString(at[1]))
+	a.contains(t, "Add an inline policy")
+	if text := html.UnescapeString(a.body); !strings.Contains(text, `"Action": "iam:CreateUser"`) || !strings.Contains(text, `"Resource": "arn:aws:iam::111122223333:user/dave"`) {
+		t.Errorf("the policy is not begun: %s", text)
+	}
 	if a := w.get("/why/7c1e0c52-3a55-4a0e-9d0c-6b8f7e2d9a11"); a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusNotFound {
 		t.Errorf("a request that was never made: %d", a.StatusCode)
 	}

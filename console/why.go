@@ -228,6 +228,7 @@ type whyPage struct {
 type changeRow struct {
 	Text string
 	Path string // to the editor of the policy
+	Open string // what the link says
 }
 
 // layerRow is what one kind of policy says.
@@ -285,7 +286,7 @@ func (c *Console) showWhy(v *Visit) error {
 			return fmt.Errorf("the decision of %s: %w", id, err)
 		}
 	}
-	if err := body.explain(&r, decision); err != nil {
+	if err := body.explain(&r, decision, v.Person.Account); err != nil {
 		return fmt.Errorf("the decision of %s: %w", id, err)
 	}
 	body.Facts = []Pair{
@@ -313,7 +314,7 @@ func yesNo(b bool) string {
 }
 
 // explain fills in what was decided, and why.
-func (p *whyPage) explain(r *record, d *audit.Decision) error {
+func (p *whyPage) explain(r *record, d *audit.Decision, account string) error {
 	p.Action = prefixOf(r.EventSource) + ":" + r.EventName
 	p.Message = r.ErrorMessage
 	switch {
@@ -334,7 +335,7 @@ func (p *whyPage) explain(r *record, d *audit.Decision) error {
 		if err := json.Unmarshal(d.Trace, &t); err != nil {
 			return err
 		}
-		p.trace(&t)
+		p.trace(&t, account)
 		return nil
 	}
 	p.Verdict = "Allowed by " + d.Layer
@@ -345,7 +346,7 @@ func (p *whyPage) explain(r *record, d *audit.Decision) error {
 		}
 	}
 	if d.Sole {
-		p.Changes = []changeRow{{Text: "To deny it, take it out of that statement: nothing else allowed it.", Path: policyPath(d.Policy, d.Owner)}}
+		p.Changes = []changeRow{{Text: "To deny it, take it out of that statement: nothing else allowed it.", Path: policyPath(d.Policy, d.Owner), Open: openPolicy}}
 	}
 	if d.Grounds != nil {
 		for _, g := range d.Grounds.Statements {
@@ -355,12 +356,40 @@ func (p *whyPage) explain(r *record, d *audit.Decision) error {
 	return nil
 }
 
-func (p *whyPage) trace(t *policy.Trace) {
+const openPolicy = "Open the policy"
+
+// whereToAdd is where one writes what a suggestion wants to be added: filled in, for the
+// principals of this account. Others' pages are not here.
+func whereToAdd(t *policy.Trace, s *policy.Suggestion, account string) (path, open string) {
+	if t.Principal.Account != account {
+		return "", ""
+	}
+	who := strings.SplitN(firstOf(t.Principal.ARN, t.Principal.Name), ":", 6)
+	if len(who) < 6 {
+		return "", ""
+	}
+	holder := policyPath("", who[5])
+	if kind, rest, _ := strings.Cut(who[5], "/"); holder != "" {
+		holder = "/" + kind + "s/" + url.PathEscape(rest[strings.LastIndexByte(rest, '/')+1:]) // without the path
+	}
+	switch {
+	case holder == "":
+	case s.Layer == policy.LayerIdentity:
+		return holder + "/inline?" + url.Values{"action": {t.Action}, "resource": {t.Resource}}.Encode(), "Write it as an inline policy"
+	case s.Layer == policy.LayerBoundary:
+		return holder, "Open who has the boundary"
+	}
+	return "", ""
+}
+
+func (p *whyPage) trace(t *policy.Trace, account string) {
 	p.Verdict = t.Verdict()
 	for _, s := range t.Suggest() {
 		row := changeRow{Text: s.Text}
 		if s.Policy != nil {
-			row.Path = policyPath(firstOf(s.Policy.ARN, s.Policy.Name), s.Policy.Owner)
+			row.Path, row.Open = policyPath(firstOf(s.Policy.ARN, s.Policy.Name), s.Policy.Owner), openPolicy
+		} else {
+			row.Path, row.Open = whereToAdd(t, &s, account)
 		}
 		p.Changes = append(p.Changes, row)
 	}
