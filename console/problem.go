@@ -95,6 +95,7 @@ func problemOf(err error) Problem {
 		p.ID = id.ServiceRequestID()
 	}
 	p.Title, p.Do = inWords(p)
+	p.Why = inPlainWords(p.Why)
 	return p
 }
 
@@ -121,6 +122,8 @@ func inWords(p Problem) (string, []Step) {
 		return "Too many requests", []Step{{"Wait a moment, then try again.", ""}}
 	case "ServiceUnavailable", "ServiceFailure", "InternalFailure", "InternalError":
 		return "The service cannot answer just now", []Step{{"Try again. If it stays, give the request id to who runs this server.", ""}}
+	case "ValidationError", "ValidationException":
+		return "What was typed is not valid", []Step{{"Correct what the message names, and try again.", ""}}
 	case "MalformedPolicyDocument", "MalformedPolicyDocumentException":
 		return "The policy is not valid", []Step{{"Go back, correct what the message names, and save again.", ""}}
 	default:

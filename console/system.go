@@ -75,6 +75,16 @@ func (c *Console) settingsForm(v *Visit, refused error) error {
 		body.NoRules = missing.found["rules"]
 	}
 	body.Now = v.Now
+	if refused != nil { // what was typed stays
+		switch v.Request.URL.Path {
+		case "/settings/password-policy":
+			v.typedInto(body.Policy)
+		case "/settings/sign-in":
+			v.typedInto(body.Rules)
+		case "/settings/alias":
+			body.Alias.Value = v.Form("alias")
+		}
+	}
 	page := Page{Title: "Settings", Body: body, CLI: []Command{
 		CLI("aws", "iam", "get-account-password-policy"),
 		CLI("aws", "iam", "update-account-password-policy", "--minimum-password-length", "15", "--allow-users-to-change-password"),
@@ -84,6 +94,18 @@ func (c *Console) settingsForm(v *Visit, refused error) error {
 		page.Status = http.StatusUnprocessableEntity
 	}
 	return v.Render("settings", page)
+}
+
+// typedInto puts what was typed into the fields of a form.
+func (v *Visit) typedInto(fields []Field) {
+	for i := range fields {
+		f := &fields[i]
+		if text := v.Form(f.Name); f.Type == "checkbox" {
+			f.Checked = text != ""
+		} else {
+			f.Value = text
+		}
+	}
 }
 
 func policyFields(p *iamtypes.PasswordPolicy) []Field {

@@ -1,0 +1,79 @@
+package console
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// violation is one thing that AWS's validation of parameters found.
+var violation = regexp.MustCompile(`^Value (?:.*)?at '([^']*)' failed to satisfy constraint: Member must (.*)$`)
+
+// demands are AWS's words for what a parameter must be, and those of people.
+var demands = []struct{ aws, words string }{
+	{"have length less than or equal to ", "can have at most %s characters"},
+	{"have length greater than or equal to ", "needs at least %s characters"},
+	{"have value less than or equal to ", "can be %s at most"},
+	{"have value greater than or equal to ", "has to be %s at least"},
+	{"satisfy enum value set: ", "has to be one of %s"},
+	{"satisfy regular expression pattern: ", "has a form that is not taken, or characters that are not (%s)"},
+	{"not be null", "is missing"},
+}
+
+// inPlainWords says what AWS's validation of parameters says, for people who filled in a
+// form. What it does not know stays as it is.
+func inPlainWords(message string) string {
+	_, list, found := strings.Cut(message, " detected: ")
+	if !found || list == "" || !strings.Contains(message, "validation error") {
+		return message
+	}
+	var sentences []string
+	for list != "" {
+		one, rest, _ := strings.Cut(list, "; Value ")
+		if rest != "" {
+			rest = "Value " + rest
+		}
+		m := violation.FindStringSubmatch(one)
+		if m == nil {
+			return message
+		}
+		said := ""
+		for _, d := range demands {
+			if limit, ok := strings.CutPrefix(m[2], d.aws); ok {
+				if said = strings.Replace(d.words, "%s", limit, 1); limit == "1" {
+					said = strings.TrimSuffix(said, "s")
+				}
+				break
+			}
+		}
+		if said == "" {
+			return message
+		}
+		sentences = append(sentences, nameOf(m[1])+" "+said+".")
+		list = rest
+	}
+	return strings.Join(sentences, " ")
+}
+
+// nameOf is the name of a parameter as people would write it: "Minimum password length" of
+// minimumPasswordLength, "Key" of tags.1.member.key.
+func nameOf(member string) string {
+	member = member[strings.LastIndexByte(member, '.')+1:]
+	var b strings.Builder
+	letters := []rune(member)
+	for i, r := range letters {
+		switch {
+		case i == 0:
+			b.WriteRune(unicode.ToUpper(r))
+		case unicode.IsUpper(r) && (unicode.IsLower(letters[i-1]) || i+1 < len(letters) && unicode.IsLower(letters[i+1])):
+			b.WriteByte(' ')
+			if i+1 < len(letters) && unicode.IsLower(letters[i+1]) {
+				r = unicode.ToLower(r)
+			}
+			b.WriteRune(r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
