@@ -53,7 +53,7 @@ func TestInlinePolicies(t *testing.T) {
 			if a := w.get(x.path + "/inline?policy=mine"); a.StatusCode != http.StatusNotFound {
 				t.Errorf("before it is saved: %d", a.StatusCode)
 			}
-			post("inline", "no name", "document", nothing).contains(t, "That was refused", "ListAllMyBuckets")
+			post("inline", "no name", "document", nothing).contains(t, "What was typed is not valid", "ListAllMyBuckets")
 
 			if post("inline", "mine", "document", nothing).Header.Get("Location") != x.back {
 				t.Error("a good document was not saved")

@@ -92,7 +92,7 @@ func TestPolicy(t *testing.T) {
 	}
 	form.Set("document", allowOne)
 	form.Set("name", "not a name")
-	w.post("/policies", form).contains(t, "That was refused", "policyName")
+	w.post("/policies", form).contains(t, "What was typed is not valid", "Policy name")
 	form.Set("name", "Own")
 	arn := "arn:aws:iam::111122223333:policy/Own"
 	path := managedPath(arn)
