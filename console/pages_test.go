@@ -148,7 +148,7 @@ func TestSettings(t *testing.T) {
 	w.get("/settings").contains(t, "The account uses AWS's default")
 	policy := url.Values{"length": {"15"}, "change": {"on"}, "reuse": {"5"}}
 	w.post("/settings/password-policy", policy).leadsTo(t, "/settings")
-	w.get("/settings").contains(t, "The password policy was changed", "policy of its own")
+	w.get("/settings").contains(t, "The password policy was changed", "policy of its own", "12 hours at most, ended when unused for 60 minutes")
 	policy.Set("length", "many")
 	w.post("/settings/password-policy", policy).contains(t, "whole number")
 	policy.Set("length", "3")

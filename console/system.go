@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/lanyard-iam/lanyard/service/lanyard"
+	"github.com/lanyard-iam/lanyard/session"
 )
 
 // systemRoutes are the settings of the account, and the state of the server.
@@ -47,7 +49,8 @@ func (c *Console) showSettings(v *Visit) error { return c.settingsForm(v, nil) }
 func (c *Console) settingsForm(v *Visit, refused error) error {
 	ctx, api := v.Request.Context(), v.API()
 	body := settingsPage{
-		Account: []Pair{{Key: "Account id", Value: v.Person.Account, Mono: true, Copy: true}, {Key: "Region", Value: c.config.Region}, {Key: "Console", Value: c.config.URL.String(), Mono: true, Copy: true}},
+		Account: []Pair{{Key: "Account id", Value: v.Person.Account, Mono: true, Copy: true}, {Key: "Region", Value: c.config.Region}, {Key: "Console", Value: c.config.URL.String(), Mono: true, Copy: true},
+			{Key: "Sessions of browsers", Value: fmt.Sprintf("%d hours at most, ended when unused for %d minutes", int(session.BrowserLifetime.Hours()), int(session.BrowserIdle.Minutes()))}},
 		Alias: Field{Name: "alias", Label: "Account alias", Value: v.Person.Alias, Optional: true, Autocomplete: "off", MaxLength: 63,
 			Hint: "Lower-case letters, digits and hyphens. People can sign in with it in place of the account id. Empty removes it."},
 		Delete: Confirm{ID: "default-policy", Open: "Use the default policy", Title: "Use AWS's default password policy?", Text: "The account's own password policy is deleted. The default asks for 8 characters of three kinds.", Action: "/settings/password-policy/delete", Button: "Use the default"},

@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -672,7 +674,37 @@ func (s *Server) health(ctx context.Context) []console.Check {
 	} else if !until.IsZero() {
 		signIn.OK, signIn.Text = false, "very many sign-ins fail, as of somebody who tries passwords with many names: those from new browsers are slowed until "+until.Format("15:04 UTC")
 	}
-	return append(all, signIn, console.Check{Name: "uptime", OK: true, Text: time.Since(s.began).Round(time.Second).String()})
+	data := console.Check{Name: "data", OK: true, Text: "in memory, gone at the end"}
+	if !s.config.Dev {
+		if size, err := sizeOf(s.config.DataDir); err != nil {
+			data.OK, data.Text = false, "its size cannot be read: the server's log says why"
+			s.log.Warn("size of the data directory", "error", err)
+		} else {
+			data.Text = fmt.Sprintf("%.1f MB on disk; records are kept for %d days", float64(size)/1e6, int(s.config.Retention/(24*time.Hour)))
+		}
+	}
+	return append(all, data, signIn, console.Check{Name: "uptime", OK: true, Text: time.Since(s.began).Round(time.Second).String()})
+}
+
+// sizeOf is how many bytes the files of a directory have.
+func sizeOf(dir string) (size int64, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was there a moment ago
+		}
+		if err != nil {
+			return 0, err
+		}
+		if info.Mode().IsRegular() {
+			size += info.Size()
+		}
+	}
+	return size, nil
 }
 
 // serveReady says whether requests can be answered: 503 names what is wrong.

@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/lanyard-iam/lanyard/server"
+	"github.com/lanyard-iam/lanyard/store/sqlite"
 )
 
 // local is a running server, reached by its owner's socket.
@@ -34,8 +35,15 @@ func (p *place) connect() (*local, error) {
 			return &local{server.NewLocalClient(path), path}, nil
 		}
 	}
-	return nil, configError(fmt.Errorf("no server is running here (no socket at %s)", candidates[0]),
-		"Start one with `lanyard server --dev`, or name it with --data or --socket.")
+	hint := "Start one with `lanyard server --dev`, or name it with --data or --socket."
+	data, flag := defaultData(), ""
+	if p.data != "" {
+		data, flag = p.data, " --data "+p.data
+	}
+	if sqlite.Exists(data) {
+		hint = fmt.Sprintf("There is data in %s: start its server with `lanyard server%s`.", data, flag)
+	}
+	return nil, configError(fmt.Errorf("no server is running here (no socket at %s)", candidates[0]), hint)
 }
 
 // refusal is an answer of the server that is not what was asked for.
