@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/test/browser"
 )
 
@@ -49,15 +50,26 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 	people := w.makePolicy("People", administers)
 	w.attach("bob", people)
 	w.calls("bob", identity.ActionUse{Name: "CreateUser", At: w.now.Add(-day), Region: region}, identity.ActionUse{Name: "GetUser", At: w.now.Add(-100 * day), Region: region})
+	w.must(w.expects(people,
+		lanyard.PolicyTest{Name: aws.String("Bob makes people"), PrincipalArn: aws.String("arn:aws:iam::111122223333:user/bob"), Action: aws.String("iam:CreateUser"), Expected: aws.String("allowed")},
+		lanyard.PolicyTest{Action: aws.String("iam:DeleteUser"), Expected: aws.String("explicitDeny")},
+		lanyard.PolicyTest{Name: aws.String("Nobody reads the archive without MFA"), PrincipalArn: aws.String("arn:aws:iam::111122223333:user/bob"), Action: aws.String("s3:GetObject"), ResourceArn: aws.String("arn:aws:s3:::archive-of-last-year/reports/2025/summary.pdf"),
+			Context: []lanyard.PolicyTestKey{{Key: aws.String("aws:MultiFactorAuthPresent"), Values: []string{"false"}}}, Expected: aws.String("denied")},
+	))
 	base := w.serve(b)
 
+	b.Open(base + managedPath(people) + "?tab=edit")
+	b.Fill("document", pretty(nothing))
+	b.Press("Save new version")
+	b.WaitText("would fail")
+	b.Screenshots("policy-failing")
 	b.Open(base + "/policies/new")
 	b.Fill("document", "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": []\n}")
 	b.WaitText("Line 3, column")
 	b.Screenshots("policy-new")
 	for name, path := range map[string]string{
 		"policies": "/policies", "policies-aws": "/policies?scope=aws&filter=iam",
-		"policy": managedPath(arn), "policy-versions": managedPath(arn) + "?tab=versions", "policy-attachments": managedPath(arn) + "?tab=attachments", "policy-use": managedPath(people) + "?tab=use", "policy-edit": managedPath(arn) + "?tab=edit",
+		"policy": managedPath(arn), "policy-versions": managedPath(arn) + "?tab=versions", "policy-attachments": managedPath(arn) + "?tab=attachments", "policy-tests": managedPath(people) + "?tab=tests&run=1", "policy-use": managedPath(people) + "?tab=use", "policy-edit": managedPath(arn) + "?tab=edit",
 		"roles": "/roles", "role": "/roles/deploy-production", "role-trust": "/roles/deploy-production?tab=trust", "role-sessions": "/roles/deploy-production?tab=sessions", "role-inline": "/roles/deploy-production/inline?policy=mine", "role-new": "/roles/new?by=account", "role-new-json": "/roles/new?by=json",
 		"simulator": "/simulator?" + url.Values{"principal": {"role/deploy-production"}, "actions": {"s3:ListAllMyBuckets\ns3:GetObject\ns3:PutObject"}, "resources": {"arn:aws:s3:::b/x\narn:aws:s3:::c/x"}}.Encode(),
 		"providers": "/identity-providers", "provider-new": "/identity-providers/new", "provider-saml": providerPath("arn:aws:iam::111122223333:saml-provider/ADFS"), "provider-oidc": providerPath("arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"),

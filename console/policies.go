@@ -30,6 +30,7 @@ func (c *Console) policyRoutes() []Route {
 		{Pattern: "POST /policies/{arn}/versions", Handle: c.savePolicy},
 		{Pattern: "POST /policies/{arn}/versions/default", Handle: c.setDefaultVersion},
 		{Pattern: "POST /policies/{arn}/versions/delete", Handle: c.deleteVersion},
+		{Pattern: "POST /policies/{arn}/tests", Handle: c.saveTest},
 		{Pattern: "POST /policies/{arn}/attach", Handle: c.attachPolicy},
 		{Pattern: "POST /policies/{arn}/detach", Handle: c.detachPolicy},
 		{Pattern: "POST /policies/{arn}/delete", Handle: c.deletePolicy},
@@ -161,6 +162,7 @@ type policyPage struct {
 	Versions *versionsView
 	Attached *attachedView
 	Use      *useView
+	Tests    *testsView
 	Edit     *editView
 }
 
@@ -188,6 +190,9 @@ type versionsView struct {
 	From   Field
 	To     Field
 	Denied *Denied
+	// Failing are the tests that a version does not pass that was to be put in force.
+	Failing  *draftTests
+	Proposed string
 }
 
 type versionRow struct {
@@ -218,6 +223,7 @@ type editView struct {
 	Editor  Editor
 	Default Field
 	Remove  *Field // which version makes room, where there are five
+	Failing *draftTests
 	Problem *Problem
 }
 
@@ -235,6 +241,8 @@ func (c *Console) showPolicy(v *Visit) error {
 		page.Versions, err = page.versions(v)
 	case "attachments":
 		page.Attached, err = page.attachments(v)
+	case "tests":
+		page.Tests, err = page.tests(v, nil)
 	case "use":
 		if page.Use, err = page.use(v, got); err == nil && v.WantsFragment() {
 			return v.Fragment("policy", "look", page)
@@ -275,6 +283,8 @@ func (c *Console) renderPolicy(v *Visit, page *policyPage, status int) error {
 		cli = []Command{CLI("aws", "iam", "list-policy-versions", "--policy-arn", page.ARN)}
 	case "attachments":
 		cli = []Command{CLI("aws", "iam", "list-entities-for-policy", "--policy-arn", page.ARN)}
+	case "tests":
+		cli = []Command{{Comment: "Tests that lie in files, in CI", Line: "lanyard policy test policies.test.yaml"}}
 	case "use":
 		cli = []Command{
 			CLI("aws", "iam", "generate-service-last-accessed-details", "--arn", page.ARN, "--granularity", "ACTION_LEVEL"),
@@ -324,17 +334,17 @@ func (c *Console) policyPage(v *Visit, arn, tab string) (*policyPage, *types.Pol
 			page.About = append(page.About, Pair{Key: "Tag " + *tag.Key, Value: aws.ToString(tag.Value)})
 		}
 	}
-	if page.AWS && tab == "edit" {
+	if page.AWS && (tab == "edit" || tab == "tests") {
 		page.Tab = ""
 	}
 	page.Tabs = []Tab{
-		{Text: "Document", Path: page.Action, Current: !slices.Contains([]string{"versions", "attachments", "use", "edit"}, page.Tab)},
+		{Text: "Document", Path: page.Action, Current: !slices.Contains([]string{"versions", "attachments", "use", "tests", "edit"}, page.Tab)},
 		{Text: "Versions", Path: page.Action + "?tab=versions", Current: page.Tab == "versions"},
 		{Text: "Attachments", Path: page.Action + "?tab=attachments", Current: page.Tab == "attachments", Count: attached},
 		{Text: "Use", Path: page.Action + "?tab=use", Current: page.Tab == "use"},
 	}
 	if !page.AWS {
-		page.Tabs = append(page.Tabs, Tab{Text: "Edit", Path: page.Action + "?tab=edit", Current: page.Tab == "edit"})
+		page.Tabs = append(page.Tabs, Tab{Text: "Tests", Path: page.Action + "?tab=tests", Current: page.Tab == "tests"}, Tab{Text: "Edit", Path: page.Action + "?tab=edit", Current: page.Tab == "edit"})
 		page.Delete = Confirm{
 			ID: "delete-policy", Open: "Delete", Title: "Delete the policy " + page.Name + "?",
 			Text:   "All its versions go. It is taken from everyone who has it: " + count(attached, "attachment") + ". This cannot be undone.",
@@ -509,6 +519,12 @@ func (c *Console) savePolicy(v *Visit) error {
 	remove, inForce := v.Form("remove"), v.Form("default") != ""
 	ctx, client := v.Request.Context(), v.API().IAM
 	err := e.fault()
+	var failing *draftTests
+	if err == nil {
+		if failing, err = v.testDraft(arn, e.Text); failing != nil {
+			err = errDraft
+		}
+	}
 	if err == nil {
 		if remove != "" {
 			// It may have been deleted by the try before this one.
@@ -548,7 +564,7 @@ func (c *Console) savePolicy(v *Visit) error {
 	if page.Edit.Remove != nil && remove != "" {
 		page.Edit.Remove.Value = remove
 	}
-	page.Edit.Problem = v.formProblem(err)
+	page.Edit.Problem, page.Edit.Failing = v.formProblem(err), failing
 	return c.renderPolicy(v, page, e.status(err))
 }
 
@@ -573,11 +589,35 @@ func (v *Visit) formProblem(err error) *Problem {
 
 func (c *Console) setDefaultVersion(v *Visit) error {
 	arn, version := v.Request.PathValue("arn"), v.Form("version")
+	if text, err := versionText(v.Request.Context(), v.API().IAM, arn, version); err == nil {
+		failing, err := v.testDraft(arn, text)
+		if err != nil {
+			return err
+		}
+		if failing != nil {
+			return c.proposeVersion(v, arn, version, failing)
+		}
+	} else if !refused(err) {
+		return err
+	}
 	if _, err := v.API().IAM.SetDefaultPolicyVersion(v.Request.Context(), &iam.SetDefaultPolicyVersionInput{PolicyArn: &arn, VersionId: &version}); err != nil {
 		return err
 	}
 	v.Flash(Good, "Version "+version+" is in force.")
 	return v.Redirect(managedPath(arn) + "?tab=versions")
+}
+
+// proposeVersion shows the tests that a version does not pass before it is put in force.
+func (c *Console) proposeVersion(v *Visit, arn, version string, failing *draftTests) error {
+	page, _, err := c.policyPage(v, arn, "versions")
+	if err != nil {
+		return err
+	}
+	if page.Versions, err = page.versions(v); err != nil {
+		return err
+	}
+	page.Versions.Failing, page.Versions.Proposed = failing, version
+	return c.renderPolicy(v, page, 0)
 }
 
 func (c *Console) deleteVersion(v *Visit) error {

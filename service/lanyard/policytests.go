@@ -120,7 +120,7 @@ func (s *Service) PutPolicyTests(c *service.Call, in *PutPolicyTestsInput) (*Put
 		return nil, err
 	}
 	if in.LockToken != nil && *in.LockToken != *lockToken(kept) {
-		return nil, &service.Error{Code: "ConflictException", Status: http.StatusConflict, Message: "The tests were changed meanwhile. Read them again."}
+		return nil, &service.Error{Code: "ConcurrentModificationException", Status: http.StatusConflict, Message: "The tests were changed meanwhile. Read them again."}
 	}
 	set := &identity.PolicyTestSet{By: who(c.Principal), At: c.Now.UTC().Truncate(time.Second), Revision: kept.Revision + 1}
 	for i := range in.Tests {

@@ -178,7 +178,7 @@ func TestPolicyTestsHaveBounds(t *testing.T) {
 		change func(*lanyard.PutPolicyTestsInput)
 		says   string
 	}{
-		"changed meanwhile": {func(in *lanyard.PutPolicyTestsInput) { in.LockToken = aws.String("0") }, "ConflictException"},
+		"changed meanwhile": {func(in *lanyard.PutPolicyTestsInput) { in.LockToken = aws.String("0") }, "ConcurrentModificationException"},
 		"none":              {func(in *lanyard.PutPolicyTestsInput) { in.Tests = []lanyard.PolicyTest{} }, "ValidationException"},
 		"too many":          {func(in *lanyard.PutPolicyTestsInput) { in.Tests = make([]lanyard.PolicyTest, 101) }, "ValidationException"},
 		"too large": {func(in *lanyard.PutPolicyTestsInput) {
