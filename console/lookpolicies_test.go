@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,5 +78,13 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 	} {
 		b.Open(base + path)
 		b.Screenshots(name)
+	}
+
+	// A test is removed by a button outside of its form.
+	b.Open(base + managedPath(people) + "?tab=tests")
+	b.Click(`button[form=remove][value="1"]`)
+	b.WaitText("The test was removed")
+	if text := b.Text("main"); strings.Contains(text, "iam:DeleteUser") || !strings.Contains(text, "Bob makes people") {
+		t.Errorf("another test was removed:\n%s", text)
 	}
 }

@@ -124,18 +124,21 @@ func (s *TracedStatement) list(values []string, not bool) string {
 	return text
 }
 
-// String names the statement, says where it stands and what it does.
-func (s *TracedStatement) String() string { return s.describe() }
-
-func (s *TracedStatement) describe() string {
-	verb := map[string]string{"Allow": "allows", "Deny": "denies"}[s.Effect]
-	actions := s.list(s.Action, s.NotAction)
-	lines := fmt.Sprintf("line %d", s.Line)
+// Where names the statement and says where it stands.
+func (s *TracedStatement) Where() string {
 	if s.EndLine > s.Line {
-		lines = fmt.Sprintf("lines %d-%d", s.Line, s.EndLine)
+		return fmt.Sprintf("%s, lines %d-%d", s.name(), s.Line, s.EndLine)
 	}
-	return fmt.Sprintf("%s, %s, %s %s", s.name(), lines, verb, actions)
+	return fmt.Sprintf("%s, line %d", s.name(), s.Line)
 }
+
+// Does says what the statement does.
+func (s *TracedStatement) Does() string {
+	verb := map[string]string{"Allow": "allows", "Deny": "denies"}[s.Effect]
+	return verb + " " + s.list(s.Action, s.NotAction)
+}
+
+func (s *TracedStatement) describe() string { return s.Where() + ", " + s.Does() }
 
 func (c *TracedCondition) describe() string {
 	outcome := "not met"

@@ -169,6 +169,10 @@ type Result struct {
 	Changes []string
 }
 
+// Discreet tells of a policy that whoever asks may not read it: a result names its
+// statements and their places, and not what they say. nil tells so of none.
+type Discreet func(*policy.TracedPolicy) bool
+
 // Unjudged is the result of a test that cannot be judged.
 func Unjudged(format string, args ...any) Result {
 	return Result{Verdict: fmt.Sprintf(format, args...)}
@@ -179,7 +183,16 @@ const maxBecause = 8
 
 // Judge holds the test against the policies of h. What h does not know of the caller, the
 // principal's ARN says.
-func (t *Test) Judge(h authz.Hypothesis) (Result, error) {
+func (t *Test) Judge(h authz.Hypothesis, discreet Discreet) (Result, error) {
+	if discreet == nil {
+		discreet = func(*policy.TracedPolicy) bool { return false }
+	}
+	says := func(s *policy.TracedStatement) string {
+		if discreet(&s.Policy) {
+			return s.Where()
+		}
+		return s.Where() + ", " + s.Does()
+	}
 	if h.Caller == nil && t.Principal != "" {
 		caller, err := Caller(t.Principal)
 		if err != nil {
@@ -207,17 +220,19 @@ func (t *Test) Judge(h authz.Hypothesis) (Result, error) {
 	r.Passed = t.Expect.Met(r.Decision)
 	for i := range trace.Layers {
 		if l := &trace.Layers[i]; answer.Effect == policy.ImplicitDeny && l.Layer == answer.Layer && len(l.Matched) == 0 && len(l.Near) > 0 && len(r.Because) == 0 {
-			r.Because = append(r.Because, "nearest is "+l.Near[0].String())
+			r.Because = append(r.Because, "nearest is "+says(&l.Near[0]))
 		}
 		for j := range trace.Layers[i].Matched {
 			s := &trace.Layers[i].Matched[j]
 			if decides := answer.Effect == policy.ExplicitDeny && s.Effect == "Deny" || answer.Allowed && s.Effect == "Allow"; decides && len(r.Because) < maxBecause {
-				r.Because = append(r.Because, s.String())
+				r.Because = append(r.Because, says(s))
 			}
 		}
 	}
 	for _, change := range trace.Suggest() {
-		r.Changes = append(r.Changes, change.Text)
+		if change.Policy == nil || !discreet(change.Policy) {
+			r.Changes = append(r.Changes, change.Text)
+		}
 	}
 	return r, nil
 }

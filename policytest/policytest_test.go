@@ -48,7 +48,7 @@ func judged(t *testing.T, text string) *Report {
 			r.Add("x.test.yaml", c, Unjudged("no server"))
 			continue
 		}
-		result, err := c.Judge(*c.Offline)
+		result, err := c.Judge(*c.Offline, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -288,7 +288,7 @@ func FuzzRead(f *testing.F) {
 			if c.Offline == nil || c.Cost(c.Offline) > 1<<22 {
 				continue
 			}
-			r, err := c.Judge(*c.Offline)
+			r, err := c.Judge(*c.Offline, nil)
 			if err != nil || r.Decision == "" || r.Passed != c.Expect.Met(r.Decision) {
 				t.Fatalf("%+v: %+v, %v", c, r, err)
 			}

@@ -132,7 +132,7 @@ func (s *surveyed) test(ctx context.Context, report *policytest.Report, files []
 			var result policytest.Result
 			var err error
 			if c.Offline != nil {
-				result, err = c.Judge(*c.Offline)
+				result, err = c.Judge(*c.Offline, nil)
 			} else {
 				result, err = simulate(ctx, client, &c.Test)
 			}

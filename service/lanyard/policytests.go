@@ -230,8 +230,14 @@ func (r *testRun) judge(record *identity.PolicyTest) (policytest.Result, bool, e
 	if r.cost += t.Cost(&h.Hypothesis); r.cost > policytest.MaxCost {
 		return policytest.Result{}, false, service.Invalid("The tests are too many for so large policies. Run fewer at a time.")
 	}
-	result, err := t.Judge(h.Hypothesis)
+	result, err := t.Judge(h.Hypothesis, r.discreet)
 	return result, h.attached, err
+}
+
+// discreet tells of policies that the caller may not read: to run tests, as to simulate,
+// takes no permission to see what the principal's other policies say.
+func (r *testRun) discreet(p *policy.TracedPolicy) bool {
+	return p.ARN != r.policy.ARN("aws") && p.Type != policy.SourceResource && p.Type != policy.SourceTrust
 }
 
 // hypothesis are the policies of a principal, with the draft in place of the policy.

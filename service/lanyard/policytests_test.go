@@ -228,6 +228,39 @@ func TestPolicyTestsHaveBounds(t *testing.T) {
 	}
 }
 
+// What the principal's other policies say is not told: whoever may simulate does not learn
+// it either.
+func TestRunPolicyTestsIsDiscreet(t *testing.T) {
+	l, client, policy := tested(t)
+	if _, err := client.PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: aws.String("alice"), PolicyName: aws.String("own"), PolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:SendMessage*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/secret":"swordfish"}}},{"Effect":"Deny","Action":"s3:PutObjectAcl*","Resource":"*"}]}`)}); err != nil {
+		t.Fatal(err)
+	}
+	c := newUser(t, l, "runner", "lanyard:RunPolicyTests", "iam:SimulatePrincipalPolicy")
+	out, err := lanyard.Call[lanyard.RunPolicyTestsOutput](t.Context(), c, &lanyard.RunPolicyTestsInput{PolicyArn: &policy, Tests: []lanyard.PolicyTest{
+		expecting(l, "alice", "sqs:SendMessage", "allowed"), expecting(l, "alice", "s3:PutObjectAcl", "allowed"), expecting(l, "alice", "s3:PutObject", "denied"),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	for i := range out.Results {
+		r := &out.Results[i]
+		said = append(append(append(said, *r.Verdict), r.Because...), r.Changes...)
+	}
+	all := strings.Join(said, "\n")
+	for _, secret := range []string{"swordfish", "SendMessage*", "PutObjectAcl*"} {
+		if strings.Contains(all, secret) {
+			t.Errorf("%s is told:\n%s", secret, all)
+		}
+	}
+	for _, says := range []string{"nearest is own[1], line 1", "own[2], line 1", "Readers[1], line 1, allows s3:Get*, s3:Put*"} {
+		if !strings.Contains(all, says) {
+			t.Errorf("%q is not told:\n%s", says, all)
+		}
+	}
+}
+
 // To run tests is to look into what others may do: it takes the permissions of simulating.
 func TestRunPolicyTestsAsksForSimulating(t *testing.T) {
 	l, _, policy := tested(t)
