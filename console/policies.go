@@ -286,10 +286,7 @@ func (c *Console) renderPolicy(v *Visit, page *policyPage, status int) error {
 	case "tests":
 		cli = []Command{{Comment: "Tests that lie in files, in CI", Line: "lanyard policy test policies.test.yaml"}}
 	case "use":
-		cli = []Command{
-			CLI("aws", "iam", "generate-service-last-accessed-details", "--arn", page.ARN, "--granularity", "ACTION_LEVEL"),
-			{Line: "aws iam get-service-last-accessed-details --job-id JOB-ID"},
-		}
+		cli = accessedCLI(page.ARN)
 	case "edit":
 		cli = []Command{CLI("aws", "iam", "create-policy-version", "--policy-arn", page.ARN, "--policy-document", "file://policy.json", "--set-as-default")}
 	}

@@ -98,11 +98,20 @@ func accessedBy(arn string) *iam.GenerateServiceLastAccessedDetailsInput {
 	return &iam.GenerateServiceLastAccessedDetailsInput{Arn: &arn, Granularity: types.AccessAdvisorUsageGranularityTypeActionLevel}
 }
 
-// useView is which of the actions that a policy allows were used, and the policy without
-// those that were not.
+func accessedCLI(arn string) []Command {
+	return []Command{
+		CLI("aws", "iam", "generate-service-last-accessed-details", "--arn", arn, "--granularity", "ACTION_LEVEL"),
+		{Line: "aws iam get-service-last-accessed-details --job-id JOB-ID"},
+	}
+}
+
+// useView is which of the actions that a policy, a user or a role is allowed were used, and
+// the policy without those that were not. Template "use" draws it.
 type useView struct {
+	Now    time.Time
 	Look   lookLine
 	Denied *Denied
+	Policy bool // it is about a policy, and not about one user or role
 	// Since is from when on calls count: unusedAfter ago, or when the account began, if that
 	// is later (Young). Unsure tells that this was not told. Changed is when the document
 	// changed last, if that is later.
@@ -144,41 +153,56 @@ func (p *policyPage) use(v *Visit, got *types.Policy) (*useView, error) {
 	if got == nil {
 		return nil, nil // the page says what is missing
 	}
-	shown := &useView{
-		Look:   lookLine{Path: v.Request.URL.RequestURI()},
-		Nobody: aws.ToInt32(got.AttachmentCount) == 0, Boundary: aws.ToInt32(got.PermissionsBoundaryUsageCount) > 0,
-	}
 	var text string
-	ctx, client := v.Request.Context(), v.API().IAM
-	err := together(
-		func() (err error) { text, err = versionText(ctx, client, p.ARN, *got.DefaultVersionId); return err },
-		func() error { _, err := client.GenerateServiceLastAccessedDetails(ctx, accessedBy(p.ARN)); return err },
-	)
-	var seen *view
-	if err == nil {
-		seen, err = v.console.surveys.of(v.looker(), surveyKey{account: v.Person.Account, session: v.Person.looks(), what: forPolicyUse, subject: p.ARN})
-	}
-	var ok bool
-	if ok, shown.Denied, err = v.seen(&shown.Look, seen, err); !ok {
+	shown, seen, err := v.accessed(p.ARN, func() (err error) {
+		text, err = versionText(v.Request.Context(), v.API().IAM, p.ARN, *got.DefaultVersionId)
+		return err
+	})
+	shown.Policy = true
+	shown.Nobody, shown.Boundary = aws.ToInt32(got.AttachmentCount) == 0, aws.ToInt32(got.PermissionsBoundaryUsageCount) > 0
+	if err != nil || seen == nil {
 		return shown, err
 	}
-	shown.began(v.Now, got, p.AWS, seen.use)
-	return shown, shown.fill(v.Now, text, seen.use)
+	if changed := aws.ToTime(got.UpdateDate); !p.AWS && changed.After(shown.Since) {
+		shown.Changed = changed
+	}
+	return shown, shown.fill(text, seen)
 }
 
-// began says since when calls could be seen.
-func (u *useView) began(now time.Time, got *types.Policy, byAWS bool, use *serviceUse) {
-	u.Since, u.Unsure = now.Add(-unusedAfter), use.account.IsZero()
-	if use.account.After(u.Since) {
-		u.Since, u.Young = use.account, true
+// entityUse is the tab of a user or a role.
+func (v *Visit) entityUse(arn string) (*useView, error) {
+	shown, seen, err := v.accessed(arn)
+	if err == nil && seen != nil {
+		shown.list(seen, func(string) bool { return true })
 	}
-	if changed := aws.ToTime(got.UpdateDate); !byAWS && changed.After(u.Since) {
-		u.Changed = changed
+	return shown, err
+}
+
+// accessed looks at the use of a policy, user or role. There may be nothing to show yet, or
+// ever: seen is nil then.
+func (v *Visit) accessed(arn string, beside ...func() error) (shown *useView, seen *serviceUse, _ error) {
+	shown = &useView{Now: v.Now, Look: lookLine{Path: v.Request.URL.RequestURI()}}
+	err := together(append(beside, func() error {
+		_, err := v.API().IAM.GenerateServiceLastAccessedDetails(v.Request.Context(), accessedBy(arn))
+		return err
+	})...)
+	var last *view
+	if err == nil {
+		last, err = v.console.surveys.of(v.looker(), surveyKey{account: v.Person.Account, session: v.Person.looks(), what: forUse, subject: arn})
 	}
+	var ok bool
+	if ok, shown.Denied, err = v.seen(&shown.Look, last, err); !ok {
+		return shown, nil, err
+	}
+	shown.Since, shown.Unsure = v.Now.Add(-unusedAfter), last.use.account.IsZero()
+	if last.use.account.After(shown.Since) {
+		shown.Since, shown.Young = last.use.account, true
+	}
+	return shown, last.use, nil
 }
 
 // fill compares what the document allows with what was used.
-func (u *useView) fill(now time.Time, text string, use *serviceUse) error {
+func (u *useView) fill(text string, use *serviceUse) error {
 	var compact bytes.Buffer // AWS shows its own with more white space than a policy may have
 	if err := json.Compact(&compact, []byte(text)); err != nil {
 		return err
@@ -187,14 +211,35 @@ func (u *useView) fill(now time.Time, text string, use *serviceUse) error {
 	if err != nil {
 		return err
 	}
-	set := policy.NewSet([]policy.Attached{{Document: doc}})
+	tracked := u.list(use, policy.NewSet([]policy.Attached{{Document: doc}}).AllowsAction)
+	if u.Unused == 0 || u.Nobody || u.Boundary {
+		return nil
+	}
+	narrow, left := doc.ReplaceActions(func(action string) []string {
+		u.Broad = u.Broad || action == "*"
+		return narrowed(action, tracked, u.Now)
+	})
+	before, after := pretty(text), pretty(narrow)
+	switch {
+	case left == 0:
+		u.Nothing = true
+	case before != after && narrow != compact.String():
+		diff := DiffOf("saved", "without what is unused", before, after)
+		u.Draft, u.Changes = after, &diff
+	}
+	return nil
+}
+
+// list sorts the actions that are allowed by whether they were used. It returns those that
+// are tracked, by service.
+func (u *useView) list(use *serviceUse, may func(action string) bool) map[string][]usedAction {
 	tracked := map[string][]usedAction{}
 	for _, s := range use.services {
 		if len(s.actions) == 0 {
 			u.Elsewhere = append(u.Elsewhere, s.prefix)
 			continue
 		}
-		allowed := slices.DeleteFunc(slices.Clone(s.actions), func(a usedAction) bool { return !set.AllowsAction(a.Name) })
+		allowed := slices.DeleteFunc(slices.Clone(s.actions), func(a usedAction) bool { return !may(a.Name) })
 		tracked[s.prefix] = allowed
 		never := actionsOf{Service: s.prefix}
 		for _, a := range allowed {
@@ -204,7 +249,7 @@ func (u *useView) fill(now time.Time, text string, use *serviceUse) error {
 				never.Names = append(never.Names, name)
 			default:
 				u.Rows = append(u.Rows, a)
-				if !a.Old(now) {
+				if !a.Old(u.Now) {
 					u.Used++
 				}
 			}
@@ -218,22 +263,7 @@ func (u *useView) fill(now time.Time, text string, use *serviceUse) error {
 	if u.Services = len(u.Elsewhere); u.Services > 20 {
 		u.Elsewhere = u.Elsewhere[:20]
 	}
-	if u.Unused == 0 || u.Nobody || u.Boundary {
-		return nil
-	}
-	narrow, left := doc.ReplaceActions(func(action string) []string {
-		u.Broad = u.Broad || action == "*"
-		return narrowed(action, tracked, now)
-	})
-	before, after := pretty(text), pretty(narrow)
-	switch {
-	case left == 0:
-		u.Nothing = true
-	case before != after && narrow != compact.String():
-		diff := DiffOf("saved", "without what is unused", before, after)
-		u.Draft, u.Changes = after, &diff
-	}
-	return nil
+	return tracked
 }
 
 // narrowed is what an action of a policy becomes: one that is unused goes, a pattern becomes

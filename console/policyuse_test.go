@@ -83,6 +83,21 @@ func TestPolicyUse(t *testing.T) {
 	w.settled(path+"?tab=use").contains(t, "iam:GetServiceLastAccessedDetails")
 }
 
+// The same of one user or role, through whichever policies.
+func TestUseOfUsersAndRoles(t *testing.T) {
+	w := newWorld(t)
+	w.signInRoot()
+	w.attach("alice", w.makePolicy("People", administers))
+	w.calls("alice", identity.ActionUse{Name: "CreateUser", At: w.now.Add(-day), Region: region}, identity.ActionUse{Name: "ListRoles", At: w.now.Add(-2 * day), Region: region})
+	w.makeRole("deploy")
+	w.settled("/users/alice?tab=use").contains(t, "2 used, 3 not", "iam:CreateUser", "iam:ListRoles", "2 days ago", "Never used: iam", "TagUser", "Not tracked", "s3", "generate-service-last-accessed-details")
+	w.settled("/roles/deploy?tab=use").contains(t, "Used and unused actions", "0 used, 0 not")
+	w.signIn("carol", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetUser","iam:GetRole"],"Resource":"*"}}`)
+	for _, path := range []string{"/users/alice?tab=use", "/roles/deploy?tab=use"} {
+		w.settled(path).contains(t, "Unique id", "iam:GenerateServiceLastAccessedDetails")
+	}
+}
+
 // What cannot be told is not proposed.
 func TestPolicyUseWithoutADraft(t *testing.T) {
 	w := newWorld(t)

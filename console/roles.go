@@ -161,6 +161,7 @@ type rolePage struct {
 	// sessions
 	Settings []Field
 	Events   []eventRow
+	Use      *useView
 	Revoke   Confirm
 	Assume   Command
 
@@ -168,7 +169,7 @@ type rolePage struct {
 	Tags []Field
 }
 
-var roleTabs = []Tab{{Text: "Permissions", Path: "permissions"}, {Text: "Trust", Path: "trust"}, {Text: "Sessions", Path: "sessions"}, {Text: "Tags", Path: "tags"}}
+var roleTabs = []Tab{{Text: "Permissions", Path: "permissions"}, {Text: "Trust", Path: "trust"}, {Text: "Sessions", Path: "sessions"}, {Text: "Use", Path: "use"}, {Text: "Tags", Path: "tags"}}
 
 func (c *Console) showRole(v *Visit) error {
 	return c.roleForm(v, firstOf(v.Query("tab"), "permissions"), nil, nil)
@@ -226,6 +227,14 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 		cli = append(cli, CLI("aws", "iam", "update-assume-role-policy", "--role-name", name, "--policy-document", "file://trust.json"))
 	case "sessions":
 		cli = append(cli, body.sessions(ctx, v, r)...)
+	case "use":
+		if body.Use, err = v.entityUse(*r.Arn); err != nil {
+			return err
+		}
+		if v.WantsFragment() {
+			return v.Fragment("role", "look", body)
+		}
+		cli = append(cli, accessedCLI(*r.Arn)...)
 	case "tags":
 		body.Tags = tagFields(r.Tags)
 		cli = append(cli, CLI("aws", "iam", "tag-role", "--role-name", name, "--tags", "Key=team,Value=platform"))

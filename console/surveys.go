@@ -90,7 +90,7 @@ const (
 	forAccount lookFor = iota
 	forChecklist
 	forTrail
-	forPolicyUse
+	forUse
 )
 
 // always tells whether it is looked each time: what matters are reads, too.
@@ -128,7 +128,7 @@ type look struct {
 	checklists map[string]checked
 	checklist  *advisor.Checklist // of a checklist of a person or a key
 	trail      *newest            // of the trail
-	use        *serviceUse        // of a policy
+	use        *serviceUse        // of a policy, a user or a role
 }
 
 // checked is a checklist, or why it cannot be made: who may not read the trail sees the
@@ -179,7 +179,7 @@ func (p *looker) look(ctx context.Context, key *surveyKey, region string, clock 
 	case forTrail:
 		seen, err := p.newest(ctx, clock().UTC())
 		return &look{trail: seen}, err
-	case forPolicyUse:
+	case forUse:
 		seen, err := p.serviceUse(ctx, key.subject)
 		return &look{use: seen}, err
 	default:

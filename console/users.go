@@ -358,8 +358,10 @@ type userPage struct {
 	Tags []Field
 
 	// activity
-	Events   []eventRow
-	Services []serviceRow
+	Events []eventRow
+
+	// use
+	Use *useView
 
 	Rename Confirm
 	Delete Confirm
@@ -380,12 +382,7 @@ type deviceRow struct {
 	Remove       Confirm
 }
 
-type serviceRow struct {
-	Name string
-	At   time.Time
-}
-
-var userTabs = []Tab{{Text: "Permissions", Path: "permissions"}, {Text: "Groups", Path: "groups"}, {Text: "Security credentials", Path: "credentials"}, {Text: "Tags", Path: "tags"}, {Text: "Activity", Path: "activity"}}
+var userTabs = []Tab{{Text: "Permissions", Path: "permissions"}, {Text: "Groups", Path: "groups"}, {Text: "Security credentials", Path: "credentials"}, {Text: "Tags", Path: "tags"}, {Text: "Use", Path: "use"}, {Text: "Activity", Path: "activity"}}
 
 func (c *Console) showUser(v *Visit) error { return c.userForm(v, nil) }
 
@@ -428,6 +425,14 @@ func (c *Console) userForm(v *Visit, refused error) error {
 	case "tags":
 		body.Tags = tagFields(u.Tags)
 		cli = append(cli, CLI("aws", "iam", "tag-user", "--user-name", name, "--tags", "Key=team,Value=platform"))
+	case "use":
+		if body.Use, err = v.entityUse(aws.ToString(u.Arn)); err != nil {
+			return err
+		}
+		if v.WantsFragment() {
+			return v.Fragment("user", "look", body)
+		}
+		cli = append(cli, accessedCLI(aws.ToString(u.Arn))...)
 	case "activity":
 		cli = append(cli, c.userActivity(ctx, v, u, body)...)
 	}
@@ -687,35 +692,12 @@ func (v *Visit) typedTags() map[string]string {
 
 func (c *Console) userActivity(ctx context.Context, v *Visit, u *types.User, body *userPage) []Command {
 	api, missing := v.API(), &parts{v: v, found: body.Parts}
-	atOnce(func() {
-		var err error
-		body.Events, err = deeds(ctx, api, aws.ToString(u.UserName), aws.ToString(u.Arn), 20)
-		missing.note("events", err)
-	}, func() {
-		missing.note("services", servicesUsed(ctx, api, aws.ToString(u.Arn), &body.Services))
-	})
+	var err error
+	body.Events, err = deeds(ctx, api, aws.ToString(u.UserName), aws.ToString(u.Arn), 20)
+	missing.note("events", err)
 	return []Command{
 		CLI("aws", "cloudtrail", "lookup-events", "--lookup-attributes", "AttributeKey=Username,AttributeValue="+*u.UserName),
-		CLI("aws", "iam", "generate-service-last-accessed-details", "--arn", aws.ToString(u.Arn)),
 	}
-}
-
-// servicesUsed finds which services an entity used, and when last.
-func servicesUsed(ctx context.Context, api *API, arn string, rows *[]serviceRow) error {
-	job, err := api.IAM.GenerateServiceLastAccessedDetails(ctx, &iam.GenerateServiceLastAccessedDetailsInput{Arn: &arn})
-	if err != nil {
-		return err
-	}
-	out, err := api.IAM.GetServiceLastAccessedDetails(ctx, &iam.GetServiceLastAccessedDetailsInput{JobId: job.JobId})
-	if err != nil {
-		return err
-	}
-	for _, s := range out.ServicesLastAccessed {
-		if s.LastAuthenticated != nil {
-			*rows = append(*rows, serviceRow{Name: aws.ToString(s.ServiceName), At: *s.LastAuthenticated})
-		}
-	}
-	return nil
 }
 
 // change does one thing to a user: on success it says so and leads back to a tab, else the
