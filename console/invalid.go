@@ -37,26 +37,38 @@ func inPlainWords(message string) string {
 		if m == nil {
 			return message
 		}
-		said := ""
-		for _, d := range demands {
-			if limit, ok := strings.CutPrefix(m[2], d.aws); ok {
-				if said = strings.Replace(d.words, "%s", limit, 1); limit == "1" {
-					said = strings.TrimSuffix(said, "s")
-				}
-				break
+		name, must := nameOf(m[1]), []string{m[2]}
+		if each, ok := strings.CutPrefix(m[2], "satisfy constraint: [Member must "); ok {
+			name, must = "Each of "+name, strings.Split(strings.TrimSuffix(each, "]"), ", Member must ")
+		}
+		for i, demand := range must {
+			if must[i] = demandInWords(demand); must[i] == "" {
+				return message
 			}
 		}
-		if said == "" {
-			return message
-		}
-		sentences = append(sentences, nameOf(m[1])+" "+said+".")
+		sentences = append(sentences, name+" "+strings.Join(must, " and ")+".")
 		list = rest
 	}
 	return strings.Join(sentences, " ")
 }
 
+// demandInWords is what a parameter must be, in words, or "" if it is not known.
+func demandInWords(demand string) string {
+	for _, d := range demands {
+		if limit, ok := strings.CutPrefix(demand, d.aws); ok {
+			said := strings.Replace(d.words, "%s", limit, 1)
+			if limit == "1" {
+				said = strings.TrimSuffix(said, "s")
+			}
+			return said
+		}
+	}
+	return ""
+}
+
 // nameOf is the name of a parameter as people would write it: "Minimum password length" of
-// minimumPasswordLength, "Key" of tags.1.member.key.
+// minimumPasswordLength, "SAML metadata document" of sAMLMetadataDocument, "Key" of
+// tags.1.member.key.
 func nameOf(member string) string {
 	member = member[strings.LastIndexByte(member, '.')+1:]
 	var b strings.Builder
@@ -65,7 +77,7 @@ func nameOf(member string) string {
 		switch {
 		case i == 0:
 			b.WriteRune(unicode.ToUpper(r))
-		case unicode.IsUpper(r) && (unicode.IsLower(letters[i-1]) || i+1 < len(letters) && unicode.IsLower(letters[i+1])):
+		case unicode.IsUpper(r) && (i > 1 && unicode.IsLower(letters[i-1]) || i+1 < len(letters) && unicode.IsLower(letters[i+1])):
 			b.WriteByte(' ')
 			if i+1 < len(letters) && unicode.IsLower(letters[i+1]) {
 				r = unicode.ToLower(r)

@@ -141,7 +141,7 @@ func TestRole(t *testing.T) {
 	w.post(path+"/policies", url.Values{"policy": {"NoSuchPolicy"}}).contains(t, "There is no such thing", "NoSuchPolicy")
 	w.get(path+"/inline").contains(t, "Save the inline policy")
 	w.post(path+"/inline", url.Values{"inline": {"mine"}, "document": {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow"}]}`}}).contains(t, "Line 1, column", "mine")
-	w.post(path+"/inline", url.Values{"inline": {"not a name"}, "document": {nothing}}).contains(t, "That was refused", "ListAllMyBuckets")
+	w.post(path+"/inline", url.Values{"inline": {"not a name"}, "document": {nothing}}).contains(t, "What was typed is not valid", "ListAllMyBuckets")
 	w.leads(w.post(path+"/inline", url.Values{"inline": {"mine"}, "document": {nothing}}), path+"?tab=permissions").contains(t, "mine", "Inline")
 	w.get(path+"/inline?policy=mine").contains(t, "s3:ListAllMyBuckets")
 	if a := w.get(path + "/inline?policy=none"); a.StatusCode != http.StatusNotFound {
@@ -170,7 +170,7 @@ func TestRole(t *testing.T) {
 	w.must(err)
 	w.leads(w.post(path+"/settings", url.Values{"longest": {"7200"}, "description": {"Deploys."}}), path+"?tab=sessions").contains(t, "2 hours", "Deploys.")
 	w.post(path+"/settings", url.Values{"longest": {"soon"}}).contains(t, "That is no length of a session")
-	w.post(path+"/settings", url.Values{"longest": {"1"}}).contains(t, "maxSessionDuration")
+	w.post(path+"/settings", url.Values{"longest": {"1"}}).contains(t, "Max session duration has to be 3600 at least")
 	w.later(time.Minute)
 	w.leads(w.post(path+"/revoke", nil), path+"?tab=sessions").contains(t, "can do nothing more")
 	if _, err := stsOf(ci).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{}); err == nil {

@@ -42,7 +42,7 @@ func TestSimulator(t *testing.T) {
 		"The context could not be read": {"context": {"aws:x"}},
 		"That was refused":              {"actions": {"GetObject"}},
 		"<script>alert(1)</script>":     {"actions": {"<script>alert(1)</script>"}},
-		"contextEntries":                {"context": {"x=1"}},
+		"Context key name needs":        {"context": {"x=1"}},
 	} {
 		a := ask(more)
 		a.contains(t, want)

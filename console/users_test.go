@@ -15,7 +15,7 @@ func TestUsers(t *testing.T) {
 	w := newWorld(t)
 	w.signInRoot()
 	w.get("/users").contains(t, "No users yet", "aws iam create-user")
-	w.post("/users", url.Values{"name": {"a b"}}).contains(t, "userName")
+	w.post("/users", url.Values{"name": {"a b"}}).contains(t, "User name has a form")
 	_, err := w.api().IAM.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: aws.String("developers")})
 	w.must(err)
 	w.get("/users/new").contains(t, "developers")
