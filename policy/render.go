@@ -45,6 +45,10 @@ func Printable(s string) string {
 	}, s)
 }
 
+// PrintableLine is Printable for what has to stay on one line, so that a name cannot look
+// like a line of ours.
+func PrintableLine(s string) string { return strings.ReplaceAll(Printable(s), "\n", "�") }
+
 func (d *TracedDecision) summary() string {
 	text := map[Effect]string{Allowed: "allowed", ExplicitDeny: "explicit deny", ImplicitDeny: "implicit deny"}[d.Effect]
 	if d.Effect == ImplicitDeny {

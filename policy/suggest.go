@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -102,9 +103,9 @@ func (t *Trace) addStatement(layer Layer, l *TracedLayer) string {
 	grant := t.Action + " on " + t.Resource
 	switch layer {
 	case LayerIdentity:
-		return fmt.Sprintf("add %s to an identity-based policy of %s", grant, t.Principal.entity())
+		return fmt.Sprintf("add %s to an identity-based policy%s", grant, t.Principal.whose())
 	case LayerBoundary:
-		return fmt.Sprintf("allow %s in the permissions boundary of %s", grant, t.Principal.entity())
+		return fmt.Sprintf("allow %s in the permissions boundary%s", grant, t.Principal.whose())
 	case LayerSession:
 		if l != nil && l.Present {
 			return fmt.Sprintf("begin a session whose session policy allows %s", grant)
@@ -134,13 +135,21 @@ func (p *TracedPrincipal) entity() string {
 	return p.Name
 }
 
+// whose is " of " the caller, or empty where a policy is asked without anybody who has it.
+func (p *TracedPrincipal) whose() string {
+	if of := p.entity(); of != "" {
+		return " of " + of
+	}
+	return ""
+}
+
 // trustName returns the caller as a Principal element would name it: a role
 // rather than one session of it.
 func (p *TracedPrincipal) trustName() string {
 	if p.Type == AssumedRole && p.ARN != "" {
 		return p.ARN
 	}
-	return p.Name
+	return cmp.Or(p.Name, "the caller")
 }
 
 // name returns the statement as people call it: policy, place, Sid.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -19,11 +20,13 @@ import (
 )
 
 // The bounds of a file of tests: its size, how many tests it may come to, and how large a
-// document that it names may be.
+// document that it names may be, and all documents together with the empty lines that stand
+// for what is above them.
 const (
-	MaxFile     = 1 << 20
-	maxCases    = 10_000
-	maxDocument = 512 << 10
+	MaxFile      = 1 << 20
+	maxCases     = 10_000
+	maxDocument  = 512 << 10
+	maxDocuments = 64 << 20
 )
 
 // Case is a test of a file: there may be several in one entry, for each of its actions on
@@ -60,7 +63,7 @@ func (f *Fault) Error() string {
 // Read reads a file of tests, YAML or JSON, whose documents open finds by the paths that
 // the file gives. Any mistake is a *Fault.
 func Read(path string, text []byte, open func(path string) ([]byte, error), now time.Time) ([]Case, error) {
-	r := &reader{path: path, open: open, now: now, docs: map[string]*policy.Document{}, principals: map[string]*authz.Hypothesis{}}
+	r := &reader{path: path, open: open, now: now, docs: map[document]*policy.Document{}, principals: map[string]*authz.Hypothesis{}}
 	if len(text) > MaxFile {
 		return nil, r.fault(nil, "the file is larger than %d bytes", MaxFile)
 	}
@@ -98,9 +101,16 @@ type reader struct {
 	path       string
 	open       func(string) ([]byte, error)
 	now        time.Time
-	docs       map[string]*policy.Document
+	docs       map[document]*policy.Document
+	size       int                          // of docs
 	principals map[string]*authz.Hypothesis // nil: the server's
 	cases      []Case
+}
+
+// document is a text that is read as a kind of policy.
+type document struct {
+	kind policy.Kind
+	text string
 }
 
 func (r *reader) fault(n *yaml.Node, format string, args ...any) error {
@@ -115,7 +125,7 @@ func (r *reader) fault(n *yaml.Node, format string, args ...any) error {
 // no use here, and would only make it harder to say what a file means.
 func (r *reader) parse(text []byte) (*yaml.Node, error) {
 	if t := bytes.TrimSpace(text); len(t) > 0 && t[0] == '{' { // JSON, which may be indented by tabs
-		text = bytes.ReplaceAll(text, []byte("\t"), []byte(" "))
+		text = escape.ReplaceAllFunc(bytes.ReplaceAll(text, []byte("\t"), []byte(" ")), asInYAML)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, more yaml.Node
@@ -132,6 +142,24 @@ func (r *reader) parse(text []byte) (*yaml.Node, error) {
 		return nil, r.fault(nil, "the file is empty")
 	}
 	return document.Content[0], r.plain(document.Content[0], 0)
+}
+
+// escape is an escape of a JSON string, those of two halves of a character being one.
+var escape = regexp.MustCompile(`\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|.)`)
+
+// asInYAML writes an escape that YAML does not have as what it stands for.
+func asInYAML(text []byte) []byte {
+	if string(text) == `\/` {
+		return text[1:]
+	}
+	if len(text) == 2 {
+		return text
+	}
+	var char string
+	if json.Unmarshal([]byte(`"`+string(text)+`"`), &char) != nil {
+		return text
+	}
+	return []byte(char)
 }
 
 func (r *reader) plain(n *yaml.Node, depth int) error {
@@ -381,9 +409,12 @@ func (r *reader) documents(n *yaml.Node, kind policy.Kind, source policy.SourceT
 		if err != nil {
 			return nil, err
 		}
-		key := fmt.Sprint(kind, " ", text)
+		key := document{kind, text}
 		doc := r.docs[key]
 		if doc == nil {
+			if r.size += len(text); r.size > maxDocuments {
+				return nil, r.fault(item, "the policies are larger than %d bytes together", maxDocuments)
+			}
 			if doc, err = policy.Parse(text, kind); err != nil {
 				return nil, inDocument(path, err)
 			}

@@ -243,7 +243,7 @@ func (t *Test) Cost(h *authz.Hypothesis) int {
 	policies := len(t.ResourcePolicy)
 	add := func(docs []policy.Attached) {
 		for i := range docs {
-			policies += len(docs[i].Document.Text())
+			policies += len(strings.TrimLeft(docs[i].Document.Text(), "\n")) // those of a file begin on its lines
 		}
 	}
 	add(h.Identity)

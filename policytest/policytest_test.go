@@ -158,6 +158,56 @@ func TestServerPrincipals(t *testing.T) {
 	}
 }
 
+// JSON is what programs write: with escapes that YAML does not have.
+func TestJSON(t *testing.T) {
+	cases, err := Read("x", []byte(`{"tests": [
+		{"name": "a\/b \u00e9 \ud83d\uDE00 \\/ \\ud83d \"\n", "policies": "deploy.json", "action": "s3:GetObject", "expect": "denied"}]}`), open, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "a/b é 😀 \\/ \\ud83d \"\n"; cases[0].Name != want {
+		t.Errorf("%q, want %q", cases[0].Name, want)
+	}
+}
+
+// The documents of a file stand on its lines: many far below would be many long texts.
+func TestDocumentsAreBounded(t *testing.T) {
+	const one = "- {policies: '{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}]}', action: 's3:GetObject', expect: allowed}\n"
+	_, err := Read("x", []byte(strings.Repeat("\n", 100_000)+"tests:\n"+strings.Repeat(one, 1000)), open, now)
+	if err == nil || !strings.Contains(err.Error(), "larger than") {
+		t.Errorf("%v", err)
+	}
+	cases, err := Read("x", []byte("tests:\n"+strings.Repeat(one, 5000)), open, now)
+	if err != nil || len(cases) != 5000 {
+		t.Fatalf("%d, %v", len(cases), err)
+	}
+	if near, far := cases[0].Cost(cases[0].Offline), cases[4999].Cost(cases[4999].Offline); near != far {
+		t.Errorf("a test costs %d, and %d far below", near, far)
+	}
+}
+
+// A suggestion names whom it is about, if there is anybody.
+func TestSuggestionsOfNobody(t *testing.T) {
+	all := "{Version: 2012-10-17, Statement: [{Effect: Allow, Action: '*', Resource: '*'}]}"
+	r := judged(t, `
+principals:
+  nobody: {policies: `+all+`, boundary: deploy.json}
+tests:
+- {policies: deploy.json, action: ec2:RunInstances, expect: allowed}
+- {principal: nobody, action: ec2:RunInstances, expect: allowed}
+- {policies: `+all+`, action: s3:GetObject, resource: "arn:aws:s3:::b/x", resource-owner: "444455556666", expect: allowed}
+`)
+	for i, want := range []string{
+		"add ec2:RunInstances on * to an identity-based policy",
+		"allow ec2:RunInstances on * in the permissions boundary",
+		"allow the caller to s3:GetObject in the policy of arn:aws:s3:::b/x",
+	} {
+		if got := r.Tests[i].Changes; len(got) != 1 || got[0] != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	test := func(members string) string { return "tests:\n  - {" + members + "}\n" }
 	const fine = "policies: deploy.json, action: s3:GetObject, expect: denied"
@@ -221,11 +271,13 @@ func TestReports(t *testing.T) {
 	r.Add("a<b>.yaml", c, Result{Decision: "implicitDeny", Verdict: "no <one>", Because: []string{"nearest\x00"}, Missing: []string{"k"}, Changes: []string{"c"}})
 	r.Add("a<b>.yaml", c, Result{Decision: "allowed", Passed: true, Verdict: "by x"})
 	r.Add("other.yaml", c, Unjudged("the server has no %s", "bob"))
+	forged := &Case{Test: Test{Name: "x\nok    other.yaml:9  all", Action: "s3:GetObject", Resource: "*"}, As: "\nok    y"}
+	r.Add("other.yaml", forged, Result{Decision: "allowed", Because: []string{"\nok    z"}})
 	var text, junit strings.Builder
 	if err := errors.Join(r.WriteText(&text), r.WriteJUnit(&junit)); err != nil {
 		t.Fatal(err)
 	}
-	if strings.ContainsAny(text.String(), "\x1b\x00\u202e") || strings.Count(text.String(), "FAIL") != 2 || !strings.Contains(text.String(), "could not be judged: the server has no bob") {
+	if strings.ContainsAny(text.String(), "\x1b\x00\u202e") || strings.Count(text.String(), "FAIL") != 3 || strings.Count(text.String(), "\nok ") != 1 || !strings.Contains(text.String(), "could not be judged: the server has no bob") {
 		t.Errorf("%q", text.String())
 	}
 	var suites struct {
@@ -250,7 +302,7 @@ func TestReports(t *testing.T) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) && err != nil {
 		t.Error(err)
 	}
-	if suites.Tests != 3 || suites.Failures != 2 || len(suites.Suite) != 2 || suites.Suite[0].Tests != 2 || suites.Suite[0].Name != "a<b>.yaml" ||
+	if suites.Tests != 4 || suites.Failures != 3 || len(suites.Suite) != 2 || suites.Suite[0].Tests != 2 || suites.Suite[0].Name != "a<b>.yaml" ||
 		suites.Suite[0].Case[0].Failure == nil || suites.Suite[0].Case[1].Failure != nil || !strings.Contains(suites.Suite[0].Case[0].Failure.Text, "<ci>: s3:GetObject on *\nexpected allowed") {
 		t.Errorf("%+v", suites)
 	}

@@ -86,14 +86,14 @@ func (r *Report) WriteText(out io.Writer) error {
 		if !o.Passed {
 			mark = "FAIL"
 		}
-		fmt.Fprintf(&b, "%s  %s  %s\n", mark, o.place(), o.Name)
+		fmt.Fprintf(&b, "%s  %s\n", mark, policy.PrintableLine(o.place()+"  "+o.Name))
 		if !o.Passed {
 			for _, line := range o.reasons() {
-				fmt.Fprintf(&b, "      %s\n", line)
+				fmt.Fprintf(&b, "      %s\n", policy.PrintableLine(line))
 			}
 		}
 	}
-	_, err := io.WriteString(out, policy.Printable(b.String()))
+	_, err := io.WriteString(out, b.String())
 	return err
 }
 

@@ -63,7 +63,7 @@ func TestManual(t *testing.T) {
 			t.Errorf("%q is not in\n%s", says, page)
 		}
 	}
-	if got := roff(".a\\b\n'c-d\ne"); got != "\\&.a\\eb\n\\&'c\\-d\ne" {
+	if got := roff(".a\\b\n'c-d\n.e`^~"); got != "\\&.a\\eb\n\\(aqc\\-d\n\\&.e\\(ga\\(ha\\(ti" {
 		t.Errorf("%q", got)
 	}
 }

@@ -78,14 +78,12 @@ func manPage(cmd *cobra.Command) string {
 	return b.String()
 }
 
-// roff keeps text from being taken for requests.
+// roff keeps text from being taken for requests, and what people copy into a shell from
+// being set as in a book: a quote would be a curly one.
 func roff(text string) string {
-	text = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text)
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		if strings.HasPrefix(line, ".") || strings.HasPrefix(line, "'") {
-			lines[i] = `\&` + line
-		}
+	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(text)
+	if strings.HasPrefix(text, ".") {
+		text = `\&` + text
 	}
-	return strings.Join(lines, "\n")
+	return strings.ReplaceAll(text, "\n.", "\n"+`\&.`)
 }

@@ -108,7 +108,7 @@ func (s *surveyed) test(ctx context.Context, report *policytest.Report, files []
 			return readRegular(path, policytest.MaxFile)
 		}
 		if cases[i], err = policytest.Read(file, text, beside, now); err != nil {
-			return &failure{code: exitUsage, err: errors.New(policy.Printable(err.Error()))}
+			return &failure{code: exitUsage, err: errors.New(policy.PrintableLine(err.Error()))}
 		}
 		for j := range cases[i] {
 			if c := &cases[i][j]; c.Offline == nil {
