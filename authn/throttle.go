@@ -103,13 +103,14 @@ func throttleOf(r store.Reader, purpose Purpose, personID string) (*identity.Thr
 	return throttle, nil
 }
 
-// failure counts one more failure, of a guess that could have been right in n ways.
+// failure counts one more failure, of a guess that could have been right in n ways. The
+// first delays nobody: of eight devices it would for hours, and everybody mistypes.
 func failure(t identity.Throttle, n int, now time.Time) identity.Throttle {
 	if t.Failures == 0 {
 		t.Since = now
 	}
 	t.Failures += n
-	if over := t.Failures - freeFailures; over >= 0 {
+	if over := t.Failures - freeFailures; over >= 0 && t.Failures > n {
 		delay := maxDelay
 		if over < 16 { // beyond that the shift is far over maxDelay, and may overflow
 			delay = min(firstDelay<<over, maxDelay)

@@ -228,6 +228,33 @@ func TestPolicyTestsHaveBounds(t *testing.T) {
 	}
 }
 
+// What tests cost is bounded: those beyond are not run, and say so, and those before are.
+func TestRunPolicyTestsHasABudget(t *testing.T) {
+	l, _, policy := tested(t)
+	var resources []string
+	for i := range 2000 {
+		resources = append(resources, fmt.Sprintf(`"arn:aws:s3:::bucket-%04d/*%s"`, i, strings.Repeat("x", 20)))
+	}
+	draft := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get*","Resource":[` + strings.Join(resources, ",") + `]}}`
+	test := expecting(l, "", "s3:GetObject", "denied")
+	test.ResourceArn = aws.String("arn:aws:s3:::b/" + strings.Repeat("y", 2000))
+	tests := make([]lanyard.PolicyTest, 12)
+	for i := range tests {
+		tests[i] = test
+	}
+	out, err := lanyard.Call[lanyard.RunPolicyTestsOutput](t.Context(), clientFor(l, l.AccessKeyID, l.SecretAccessKey), &lanyard.RunPolicyTestsInput{PolicyArn: &policy, PolicyDocument: &draft, Tests: tests})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := out.Results[0], out.Results[len(tests)-1]
+	if !aws.ToBool(first.Passed) || aws.ToBool(last.Passed) || last.Decision != nil || !strings.Contains(aws.ToString(last.Verdict), "was not run") {
+		t.Errorf("the first: %v %s, the last: %v %s", *first.Passed, *first.Verdict, *last.Passed, *last.Verdict)
+	}
+	if *out.Passed == 0 || *out.Failed == 0 || int(*out.Passed+*out.Failed) != len(tests) {
+		t.Errorf("%d passed, %d failed", *out.Passed, *out.Failed)
+	}
+}
+
 // What the principal's other policies say is not told: whoever may simulate does not learn
 // it either.
 func TestRunPolicyTestsIsDiscreet(t *testing.T) {
