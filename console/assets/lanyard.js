@@ -290,4 +290,9 @@ prepareCeremonies();
 // A secret that has been shown is not shown again by Back or a reload: the address
 // of the answer to the form becomes that of a page without it.
 const leave = $("[data-leave]");
-if (leave) history.replaceState(null, "", leave.dataset.leave);
+if (leave) {
+  history.replaceState(null, "", leave.dataset.leave);
+  // Nor when the browser kept the page whole.
+  addEventListener("pagehide", () => leave.replaceChildren());
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
