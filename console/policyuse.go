@@ -125,6 +125,7 @@ type useView struct {
 	// Elsewhere are services of which no calls are seen, Services how many they are.
 	Elsewhere []string
 	Services  int
+	PassRole  bool // it is allowed
 	// Nobody tells that no user, group or role has it; Boundary that somebody is bounded by
 	// it, whose calls are not told apart.
 	Nobody, Boundary bool
@@ -211,7 +212,9 @@ func (u *useView) fill(text string, use *serviceUse) error {
 	if err != nil {
 		return err
 	}
-	tracked := u.list(use, policy.NewSet([]policy.Attached{{Document: doc}}).AllowsAction)
+	set := policy.NewSet([]policy.Attached{{Document: doc}})
+	tracked := u.list(use, set.AllowsAction)
+	u.PassRole = set.AllowsAction(passRole)
 	if u.Unused == 0 || u.Nobody || u.Boundary {
 		return nil
 	}
@@ -266,6 +269,10 @@ func (u *useView) list(use *serviceUse, may func(action string) bool) map[string
 	return tracked
 }
 
+// passRole is the one action of a tracked service that is not tracked: services that are
+// elsewhere ask for it.
+const passRole = "iam:PassRole"
+
 // narrowed is what an action of a policy becomes: one that is unused goes, a pattern becomes
 // the list of what it covers and was used. What is not tracked stays.
 func narrowed(action string, tracked map[string][]usedAction, now time.Time) []string {
@@ -286,6 +293,9 @@ func narrowed(action string, tracked map[string][]usedAction, now time.Time) []s
 	}
 	if covered == len(used) { // of nothing that is tracked, too
 		return []string{action}
+	}
+	if len(used) > 0 && policy.Glob(strings.ToLower(action), strings.ToLower(passRole)) {
+		used = append(used, passRole)
 	}
 	return used
 }

@@ -111,11 +111,20 @@ func TestPolicyUseWithoutADraft(t *testing.T) {
 	w.later(100 * day)
 	w.signInRoot()
 	for arn, says := range map[string]string{
-		bounding: "The policy bounds what a user or a role may do, too", all: "The policy allows every action of every service", unused: "Nothing of the policy was used",
+		bounding: "The policy bounds what a user or a role may do, too", all: "The policy allows every action of every service", unused: "Nothing of the policy that is tracked was used",
 	} {
 		page := w.settled(managedPath(arn) + "?tab=use")
 		page.contains(t, says)
 		page.lacks(t, "Open in the editor")
+	}
+	// Of a pattern, what cannot be known to be unused stays.
+	mixed := w.makePolicy("Mixed", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:*","Resource":"*"}}`)
+	w.attach("erin", mixed)
+	w.calls("erin", identity.ActionUse{Name: "GetUser", At: w.now.Add(-day), Region: region})
+	page := w.settled(managedPath(mixed) + "?tab=use")
+	page.contains(t, "iam:PassRole: services elsewhere ask for it")
+	if draft := hiddenValue(t, page, "document"); draft != pretty(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GetUser","iam:PassRole"],"Resource":"*"}]}`) {
+		t.Errorf("the draft is %s", draft)
 	}
 	managed := "arn:aws:iam::aws:policy/IAMFullAccess"
 	w.attach("dave", managed)

@@ -248,7 +248,7 @@ func (s *Server) wire() error {
 	for _, set := range sets {
 		for _, op := range set.Operations {
 			for _, action := range append([]string{op.MainAction(set.ActionPrefix)}, op.Actions...) {
-				if prefix, name, _ := strings.Cut(action, ":"); !slices.Contains(s.actions[prefix], name) {
+				if prefix, name, _ := strings.Cut(action, ":"); action != passRole && !slices.Contains(s.actions[prefix], name) {
 					s.actions[prefix] = append(s.actions[prefix], name)
 				}
 			}

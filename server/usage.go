@@ -58,6 +58,10 @@ func newUsage(st store.Store, log *slog.Logger) *usage {
 	return u
 }
 
+// passRole is not tracked, as on AWS: services that are elsewhere ask for it, so that nobody
+// here knows whether it was used.
+const passRole = "iam:PassRole"
+
 // Note remembers a call; it never blocks on the store. asked are further actions that the
 // call took: who tags what they create uses iam:TagUser, too.
 func (u *usage) Note(p *authn.Principal, service, action, region string, at time.Time, asked ...string) {
@@ -74,7 +78,7 @@ func (u *usage) Note(p *authn.Principal, service, action, region string, at time
 	case authn.User, authn.AssumedRole, authn.FederatedUser:
 		u.noteCall(call{p.ID, service, action}, moment{at, region})
 		for _, one := range asked {
-			if service, action, ok := strings.Cut(one, ":"); ok {
+			if service, action, ok := strings.Cut(one, ":"); ok && one != passRole {
 				u.noteCall(call{p.ID, service, action}, moment{at, region})
 			}
 		}

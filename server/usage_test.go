@@ -81,7 +81,7 @@ func TestActivity(t *testing.T) {
 	check("later", start.Add(activityGrain+time.Second), "us-east-1", "GetUser us-east-1 15m1s", "ListUsers eu-west-1 2s")
 
 	// An action that the call took beside is used, too; each in its own service.
-	u.Note(userWithKey("alice"), "lanyard", "EnableSecurityKey", "us-east-1", start.Add(time.Hour), "iam:EnableMFADevice")
+	u.Note(userWithKey("alice"), "lanyard", "EnableSecurityKey", "us-east-1", start.Add(time.Hour), "iam:EnableMFADevice", "iam:PassRole")
 	check("with an action of another service", start.Add(time.Hour), "us-east-1",
 		"EnableMFADevice us-east-1 1h0m0s", "GetUser us-east-1 15m1s", "ListUsers eu-west-1 2s")
 
