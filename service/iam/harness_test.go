@@ -570,6 +570,12 @@ func (i *inventory) check() {
 		}
 	})
 
+	scan(i, identity.PolicyTests, func(key store.Key, _ *identity.PolicyTestSet) {
+		if !identity.Entities.Has(i.r, key.Last()) {
+			i.t.Errorf("the tests of the policy %s are left over", key.Last())
+		}
+	}, i.account)
+
 	for k, v := range i.want {
 		if have, ok := i.have[k]; !ok || have != v {
 			i.t.Errorf("%s should be %q, is %q", k, v, have)

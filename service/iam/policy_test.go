@@ -67,6 +67,23 @@ func TestCreatePolicyIsReadBackAtOnce(t *testing.T) {
 	w.consistent(t)
 }
 
+// testPolicy keeps tests with a policy, as package lanyard does.
+func (w *world) testPolicy(id string) {
+	w.edit(func(tx store.Tx) error {
+		return identity.PolicyTests.Put(tx, &identity.PolicyTestSet{Revision: 1}, string(ours), id)
+	})
+}
+
+// Tests go with their policy.
+func TestDeletePolicyWithTests(t *testing.T) {
+	w := newWorld(t)
+	made := do(w.root(), w.iam.CreatePolicy, &iam.CreatePolicyInput{PolicyName: aws.String("p"), PolicyDocument: aws.String(allow("s3:*", "*"))})
+	w.testPolicy(*made.Policy.PolicyId)
+	w.consistent(t)
+	do(w.root(), w.iam.DeletePolicy, &iam.DeletePolicyInput{PolicyArn: made.Policy.Arn})
+	w.consistent(t)
+}
+
 func TestPolicyErrors(t *testing.T) {
 	w := newWorld(t)
 	root := w.root()

@@ -99,7 +99,10 @@ func (m *machine) create(t *rapid.T) {
 		}
 		_, err = try(m.root, s.CreateRole, in)
 	case 3:
-		_, err = try(m.root, s.CreatePolicy, &iam.CreatePolicyInput{PolicyName: name, PolicyDocument: aws.String(allow("s3:*", "*"))})
+		var made *iam.CreatePolicyOutput
+		if made, err = try(m.root, s.CreatePolicy, &iam.CreatePolicyInput{PolicyName: name, PolicyDocument: aws.String(allow("s3:*", "*"))}); err == nil {
+			m.w.testPolicy(*made.Policy.PolicyId)
+		}
 	default:
 		_, err = try(m.root, s.CreateInstanceProfile, &iam.CreateInstanceProfileInput{InstanceProfileName: name})
 	}
