@@ -34,7 +34,8 @@ func (c *Console) eventRoutes() []Route {
 const (
 	shownEvents    = 50
 	exportedEvents = 5000
-	readForDeeds   = 200 // in which changes are looked for
+	readForDeeds   = 200  // in which changes of somebody are looked for
+	readForChanges = 1000 // in which changes are, not on a page's time: others may only sign in, or be refused
 )
 
 type eventsPage struct {
@@ -194,30 +195,37 @@ func eventOf(e *types.Event) eventRow {
 // deeds are the newest changes and sign-ins of somebody, not of others who have the same
 // name, as a user and the session of a role can.
 func deeds(ctx context.Context, api *API, name, arn string, most int) (rows []eventRow, err error) {
-	in := &cloudtrail.LookupEventsInput{
-		MaxResults:       aws.Int32(50),
-		LookupAttributes: []types.LookupAttribute{{AttributeKey: types.LookupAttributeKeyUsername, AttributeValue: &name}},
+	found, err := eventsAmong(ctx, api, types.LookupAttributeKeyUsername, name, readForDeeds, most, func(r *record) bool {
+		return !r.ReadOnly && (r.UserIdentity.ARN == "" || r.UserIdentity.ARN == arn)
+	})
+	for i := range found {
+		rows = append(rows, eventOf(&found[i]))
 	}
-	for read := 0; read < readForDeeds; {
+	return rows, err
+}
+
+// eventsAmong are the newest events with an attribute that are wanted, among so many.
+func eventsAmong(ctx context.Context, api *API, key types.LookupAttributeKey, value string, among, most int, wanted func(*record) bool) (found []types.Event, err error) {
+	in := &cloudtrail.LookupEventsInput{MaxResults: aws.Int32(50), LookupAttributes: []types.LookupAttribute{{AttributeKey: key, AttributeValue: &value}}}
+	for read := 0; read < among; {
 		out, err := firstEvents(ctx, api, in)
 		if err != nil {
 			return nil, err
 		}
 		read += len(out.Events)
 		for i := range out.Events {
-			r := recordOf(aws.ToString(out.Events[i].CloudTrailEvent))
-			if r.ReadOnly || r.UserIdentity.ARN != "" && r.UserIdentity.ARN != arn {
+			if r := recordOf(aws.ToString(out.Events[i].CloudTrailEvent)); !wanted(&r) {
 				continue
 			}
-			if rows = append(rows, eventOf(&out.Events[i])); len(rows) == most {
-				return rows, nil
+			if found = append(found, out.Events[i]); len(found) == most {
+				return found, nil
 			}
 		}
 		if in.NextToken = out.NextToken; in.NextToken == nil || len(out.Events) == 0 {
 			break
 		}
 	}
-	return rows, nil
+	return found, nil
 }
 
 // eventPage is one event.

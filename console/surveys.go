@@ -510,19 +510,11 @@ func (p *looker) newest(ctx context.Context, now time.Time) (*newest, error) {
 			}
 			return err
 		},
-		func() error {
-			out, err := firstEvents(ctx, p.api, &cloudtrail.LookupEventsInput{
-				LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: cttypes.LookupAttributeKeyReadOnly, AttributeValue: aws.String("false")}}, MaxResults: aws.Int32(50),
+		func() (err error) { // what was refused and who signed in are beside it
+			n.changes, err = eventsAmong(ctx, p.api, cttypes.LookupAttributeKeyReadOnly, "false", readForChanges, homeChanges, func(r *record) bool {
+				return r.ErrorCode == "" && r.EventType != "AwsConsoleSignIn"
 			})
-			if err != nil {
-				return err
-			}
-			for _, e := range out.Events { // what was refused and who signed in are beside it
-				if r := recordOf(aws.ToString(e.CloudTrailEvent)); r.ErrorCode == "" && r.EventType != "AwsConsoleSignIn" && len(n.changes) < homeChanges {
-					n.changes = append(n.changes, e)
-				}
-			}
-			return nil
+			return err
 		},
 		func() error {
 			out, err := lanyard.Call[lanyard.ListDenialsOutput](ctx, p.api.Lanyard, &lanyard.ListDenialsInput{StartTime: aws.Time(now.Add(-day)), MaxResults: aws.Int32(homeDenials)})
