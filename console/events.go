@@ -192,11 +192,15 @@ func eventOf(e *types.Event) eventRow {
 	return row
 }
 
+// isDeed tells whether a record is of something that somebody did, and not of what a page
+// looked up or noted for itself.
+func (r *record) isDeed() bool { return !r.ReadOnly && r.EventName != "PutState" }
+
 // deeds are the newest changes and sign-ins of somebody, not of others who have the same
 // name, as a user and the session of a role can.
 func deeds(ctx context.Context, api *API, name, arn string, most int) (rows []eventRow, err error) {
 	found, err := eventsAmong(ctx, api, types.LookupAttributeKeyUsername, name, readForDeeds, most, func(r *record) bool {
-		return !r.ReadOnly && (r.UserIdentity.ARN == "" || r.UserIdentity.ARN == arn)
+		return r.isDeed() && (r.UserIdentity.ARN == "" || r.UserIdentity.ARN == arn)
 	})
 	for i := range found {
 		rows = append(rows, eventOf(&found[i]))

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 )
 
 const (
@@ -181,12 +183,15 @@ func TestDeeds(t *testing.T) {
 		_, err := w.api().IAM.ListGroups(t.Context(), &iam.ListGroupsInput{})
 		w.must(err)
 	}
+	_, err = lanyard.Call[lanyard.PutStateOutput](t.Context(), w.api().Lanyard, &lanyard.PutStateInput{Name: aws.String("a-note"), Value: aws.String(`"of a page"`)})
+	w.must(err)
 	w.must(w.trail.Sync(t.Context()))
 	for _, path := range []string{"/security", "/users/alice?tab=activity"} {
 		a := w.get(path)
 		a.contains(t, "CreateRole", "PutRolePolicy")
-		a.lacks(t, "ListGroups", "CreateGroup")
+		a.lacks(t, "ListGroups", "CreateGroup", "PutState")
 	}
+	w.get("/").lacks(t, "PutState")
 }
 
 // From a user, a group and a role one sees what they could do.

@@ -512,7 +512,7 @@ func (p *looker) newest(ctx context.Context, now time.Time) (*newest, error) {
 		},
 		func() (err error) { // what was refused and who signed in are beside it
 			n.changes, err = eventsAmong(ctx, p.api, cttypes.LookupAttributeKeyReadOnly, "false", readForChanges, homeChanges, func(r *record) bool {
-				return r.ErrorCode == "" && r.EventType != "AwsConsoleSignIn"
+				return r.isDeed() && r.ErrorCode == "" && r.EventType != "AwsConsoleSignIn"
 			})
 			return err
 		},
