@@ -104,7 +104,7 @@ func (s *Service) Operations() service.Set {
 			service.Op("PutPolicyTests", service.Write, s.PutPolicyTests, onTested(func(in *PutPolicyTestsInput) *string { return in.PolicyArn })),
 			service.Op("DeletePolicyTests", service.Write, s.DeletePolicyTests, onTested(func(in *DeletePolicyTestsInput) *string { return in.PolicyArn })),
 			service.Op("RunPolicyTests", service.Read, s.RunPolicyTests, mayRunPolicyTests,
-				service.AlsoNeeds[RunPolicyTestsInput]("iam:SimulatePrincipalPolicy", "iam:SimulateCustomPolicy")),
+				service.AlsoNeeds[RunPolicyTestsInput]("iam:GetPolicyVersion", "iam:SimulateCustomPolicy", "iam:SimulatePrincipalPolicy", "lanyard:GetPolicyTests")),
 			service.Op("ListBrowserSessions", service.Read, s.ListBrowserSessions, nil),
 			service.Op("EndBrowserSession", service.Write, s.EndBrowserSession, nil),
 			service.Op("EndAllBrowserSessions", service.Write, s.EndAllBrowserSessions, nil),

@@ -442,11 +442,18 @@ func onTested[I any](get func(*I) *string) func(*service.Call, *I) ([]authz.Chec
 }
 
 // mayRunPolicyTests asks, beside its own action, for what simulating the same takes: a test
-// tells what its principal may do.
+// tells what its principal may do. What the caller does not bring, the answer tells: so they
+// must be allowed to read that.
 func mayRunPolicyTests(c *service.Call, in *RunPolicyTestsInput) ([]authz.Check, error) {
 	checks, err := onTested(func(in *RunPolicyTestsInput) *string { return in.PolicyArn })(c, in)
 	if err != nil {
 		return nil, err
+	}
+	if in.PolicyDocument == nil {
+		checks = append(checks, checks[0].WithAction("iam:GetPolicyVersion"))
+	}
+	if in.Tests == nil {
+		checks = append(checks, checks[0].WithAction("lanyard:GetPolicyTests"))
 	}
 	var tests []identity.PolicyTest
 	if p, err := policyNamed(c, *in.PolicyArn); err == nil {

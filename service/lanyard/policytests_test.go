@@ -263,7 +263,7 @@ func TestRunPolicyTestsIsDiscreet(t *testing.T) {
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:SendMessage*","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/secret":"swordfish"}}},{"Effect":"Deny","Action":"s3:PutObjectAcl*","Resource":"*"}]}`)}); err != nil {
 		t.Fatal(err)
 	}
-	c := newUser(t, l, "runner", "lanyard:RunPolicyTests", "iam:SimulatePrincipalPolicy")
+	c := newUser(t, l, "runner", "lanyard:RunPolicyTests", "iam:SimulatePrincipalPolicy", "iam:GetPolicyVersion")
 	out, err := lanyard.Call[lanyard.RunPolicyTestsOutput](t.Context(), c, &lanyard.RunPolicyTestsInput{PolicyArn: &policy, Tests: []lanyard.PolicyTest{
 		expecting(l, "alice", "sqs:SendMessage", "allowed"), expecting(l, "alice", "s3:PutObjectAcl", "allowed"), expecting(l, "alice", "s3:PutObject", "denied"),
 	}})
@@ -288,7 +288,8 @@ func TestRunPolicyTestsIsDiscreet(t *testing.T) {
 	}
 }
 
-// To run tests is to look into what others may do: it takes the permissions of simulating.
+// To run tests is to look into what others may do: it takes the permissions of simulating. And
+// whoever may not read the policy, or its tests, has to bring them.
 func TestRunPolicyTestsAsksForSimulating(t *testing.T) {
 	l, _, policy := tested(t)
 	alice, alone := expecting(l, "alice", "s3:GetObject", "allowed"), expecting(l, "", "s3:GetObject", "allowed")
@@ -296,21 +297,30 @@ func TestRunPolicyTestsAsksForSimulating(t *testing.T) {
 	if _, err := lanyard.Call[lanyard.PutPolicyTestsOutput](t.Context(), admin, &lanyard.PutPolicyTestsInput{PolicyArn: &policy, Tests: []lanyard.PolicyTest{alice, alone}}); err != nil {
 		t.Fatal(err)
 	}
-	one := newUser(t, l, "one", "lanyard:RunPolicyTests")
-	two := newUser(t, l, "two", "lanyard:RunPolicyTests", "iam:SimulatePrincipalPolicy")
-	all := newUser(t, l, "all", "lanyard:RunPolicyTests", "iam:SimulatePrincipalPolicy", "iam:SimulateCustomPolicy")
-	none := newUser(t, l, "none", "iam:SimulatePrincipalPolicy", "iam:SimulateCustomPolicy")
-	for _, c := range []struct {
-		client *lanyard.Client
-		tests  []lanyard.PolicyTest // nil: those that are kept
-		says   string
+	run, principal, custom, document, tests := "lanyard:RunPolicyTests", "iam:SimulatePrincipalPolicy", "iam:SimulateCustomPolicy", "iam:GetPolicyVersion", "lanyard:GetPolicyTests"
+	for i, c := range []struct {
+		may   []string
+		draft bool
+		tests []lanyard.PolicyTest // nil: those that are kept
+		says  string
 	}{
-		{none, nil, "lanyard:RunPolicyTests"}, {one, nil, "iam:SimulatePrincipalPolicy"}, {two, nil, "iam:SimulateCustomPolicy"}, {all, nil, "<nil>"},
-		{one, []lanyard.PolicyTest{alone}, "iam:SimulateCustomPolicy"}, {two, []lanyard.PolicyTest{alice}, "<nil>"},
+		{may: []string{principal, custom, document, tests}, says: run},
+		{may: []string{run, custom, document, tests}, says: principal},
+		{may: []string{run, principal, document, tests}, says: custom},
+		{may: []string{run, principal, custom, tests}, says: document},
+		{may: []string{run, principal, custom, document}, says: tests},
+		{may: []string{run, principal, custom, document, tests}, says: "<nil>"},
+		{may: []string{run, principal, custom, tests}, draft: true, says: "<nil>"},
+		{may: []string{run, principal}, draft: true, tests: []lanyard.PolicyTest{alone}, says: custom},
+		{may: []string{run, principal}, draft: true, tests: []lanyard.PolicyTest{alice}, says: "<nil>"},
 	} {
-		_, err := lanyard.Call[lanyard.RunPolicyTestsOutput](t.Context(), c.client, &lanyard.RunPolicyTestsInput{PolicyArn: &policy, Tests: c.tests})
+		in := &lanyard.RunPolicyTestsInput{PolicyArn: &policy, Tests: c.tests}
+		if c.draft {
+			in.PolicyDocument = aws.String(reads)
+		}
+		_, err := lanyard.Call[lanyard.RunPolicyTestsOutput](t.Context(), newUser(t, l, fmt.Sprint("runner", i), c.may...), in)
 		if !strings.Contains(code(err), c.says) {
-			t.Errorf("%s, want %s", code(err), c.says)
+			t.Errorf("%d: %s, want %s", i, code(err), c.says)
 		}
 	}
 }
