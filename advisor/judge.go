@@ -130,18 +130,33 @@ func (j *judge) statements(text string) []map[string]any {
 
 // held are the documents of an entity. Which of them somebody has is in the profile.
 func (j *judge) held(p *Permissions, holder string, who *profile) {
+	owner, of := holderOf(holder)
 	for _, arn := range p.Attached {
 		if doc := j.ofARN(arn, holder); doc.Document != nil {
-			who.docs = append(who.docs, policy.Attached{Source: policy.Source{Type: policy.SourceCustomerManaged, ID: j.Policies[arn].Name, ARN: arn}, Document: doc.Document})
+			who.docs = append(who.docs, policy.Attached{Source: policy.Source{Type: policy.SourceCustomerManaged, OwnerType: of, Owner: owner, ID: j.Policies[arn].Name, ARN: arn}, Document: doc.Document})
 			who.has(doc)
 		}
 	}
 	for _, in := range p.Inline {
 		if doc := j.read(in.Document, policy.InlinePolicy, holder); doc.Document != nil {
-			who.docs = append(who.docs, policy.Attached{Source: policy.Source{Type: policy.SourceUserInline, ID: in.Name}, Document: doc.Document})
+			who.docs = append(who.docs, policy.Attached{Source: policy.Source{Type: policy.SourceUserInline, OwnerType: of, Owner: owner, ID: in.Name}, Document: doc.Document})
 			who.has(doc)
 		}
 	}
+}
+
+// holderOf is whose policies those of an entity are, by its ARN.
+func holderOf(holder string) (name string, of policy.OwnerType) {
+	resource := holder[strings.LastIndexByte(holder, ':')+1:]
+	switch kind, _, _ := strings.Cut(resource, "/"); kind {
+	case "user":
+		of = policy.OwnerUser
+	case "group":
+		of = policy.OwnerGroup
+	case "role":
+		of = policy.OwnerRole
+	}
+	return resource[strings.LastIndexByte(resource, '/')+1:], of
 }
 
 // profile is which policies somebody has.
@@ -253,8 +268,11 @@ func (j *judge) context(p *principal, how signedIn) *policy.Context {
 	c.SetInt("aws:EpochTime", j.Now.Unix())
 	c.SetBool("aws:SecureTransport", true)
 	c.SetBool("aws:ViaAWSService", false)
-	c.SetBool("aws:PrincipalIsAWSService", false)
+	c.SetBool("aws:PrincipalIsAWSService", p.caller.Type == policy.Service)
 	c.SetString("aws:ResourceAccount", j.Account)
+	if p.caller.PrincipalARN == "" { // a service, or whoever has a token
+		return c
+	}
 	c.SetString("aws:PrincipalArn", p.caller.PrincipalARN)
 	c.SetString("aws:PrincipalAccount", p.caller.Account)
 	c.SetString("aws:PrincipalType", p.caller.Type.String())
@@ -341,15 +359,6 @@ func (j *judge) asksUnlimited(doc *policy.Document) bool {
 		}
 	}
 	return true
-}
-
-// assumes tells whether a principal may assume a role of the account.
-func (j *judge) assumes(p *principal, how signedIn, role *Role, trust *policy.Set) bool {
-	in := *p.inputs()
-	in.Resource, in.ResourceIsTrust = trust, true
-	c := j.context(p, how)
-	c.SetString("sts:RoleSessionName", "somebody")
-	return policy.Evaluate(&policy.Request{Caller: &p.caller, Action: "sts:AssumeRole", Resource: role.ARN, ResourceAccount: j.Account, Context: c}, &in, nil).Allowed
 }
 
 // trustOf is a role's trust policy, nil if it cannot be read.

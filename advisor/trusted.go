@@ -159,36 +159,19 @@ func (j *judge) reaches() (r *reach, ok bool) {
 	if (len(j.Users)+len(j.Roles))*len(j.Roles) > maxAsked {
 		return r, false
 	}
-	type asker struct {
-		*principal
-		name, arn string
-		role      bool
-	}
-	var askers []asker
-	for i := range j.Users {
-		u := &j.Users[i]
-		if p := j.user(u); len(p.docs) > 0 || j.named(u.ARN) {
-			askers = append(askers, asker{p, u.Name, u.ARN, false})
-		}
-	}
-	for i := range j.Roles {
-		role := &j.Roles[i]
-		if p := j.session(role); len(p.docs) > 0 || j.named(role.ARN) {
-			askers = append(askers, asker{p, role.Name, role.ARN, true})
-		}
-	}
+	askers := j.askers(j.Roles)
 	for i := range j.Roles {
 		role := &j.Roles[i]
 		doc, trust := j.trustOf(role)
 		if doc == nil {
 			continue
 		}
-		for _, a := range askers {
-			// No role's session has MFA, even one that began with a code.
-			if a.arn == role.ARN || !(!a.role && j.assumes(a.principal, withMFA, role, trust) || j.assumes(a.principal, withoutMFA, role, trust) || j.assumes(a.principal, withKey, role, trust)) {
+		for i := range askers {
+			a := &askers[i]
+			if _, ok := j.signIn(a, role, trust); !ok {
 				continue
 			}
-			if a.role {
+			if a.kind == "role" {
 				r.roles[role.ARN] = append(r.roles[role.ARN], a.name)
 			} else {
 				r.people[role.ARN] = append(r.people[role.ARN], a.name)
@@ -197,11 +180,6 @@ func (j *judge) reaches() (r *reach, ok bool) {
 		}
 	}
 	return r, true
-}
-
-// named tells whether a trust policy names a principal, who then needs no policy.
-func (j *judge) named(arn string) bool {
-	return slices.ContainsFunc(j.Roles, func(r Role) bool { return strings.Contains(r.Trust, `"`+arn) })
 }
 
 // notAsked is the note where there are too many pairs.

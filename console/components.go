@@ -99,6 +99,8 @@ type Filter struct {
 	Path  string
 	Count int    // how many rows there are
 	Noun  string // "user"; "users" when there is not just one
+	// Hidden are sent with it.
+	Hidden []Option
 }
 
 // Pager leads through a long list. AWS's markers lead forward only.

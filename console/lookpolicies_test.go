@@ -71,7 +71,7 @@ func TestPolicyPagesInABrowser(t *testing.T) {
 	for name, path := range map[string]string{
 		"policies": "/policies", "policies-aws": "/policies?scope=aws&filter=iam",
 		"policy": managedPath(arn), "policy-versions": managedPath(arn) + "?tab=versions", "policy-attachments": managedPath(arn) + "?tab=attachments", "policy-tests": managedPath(people) + "?tab=tests&run=1", "policy-use": managedPath(people) + "?tab=use", "policy-edit": managedPath(arn) + "?tab=edit",
-		"roles": "/roles", "role": "/roles/deploy-production", "role-trust": "/roles/deploy-production?tab=trust", "role-sessions": "/roles/deploy-production?tab=sessions", "user-use": "/users/bob?tab=use", "role-inline": "/roles/deploy-production/inline?policy=mine", "role-new": "/roles/new?by=account", "role-new-json": "/roles/new?by=json",
+		"roles": "/roles", "role": "/roles/deploy-production", "role-trust": "/roles/deploy-production?tab=trust", "role-assumers": "/roles/deploy-production?tab=assumers", "role-sessions": "/roles/deploy-production?tab=sessions", "user-use": "/users/bob?tab=use", "role-inline": "/roles/deploy-production/inline?policy=mine", "role-new": "/roles/new?by=account", "role-new-json": "/roles/new?by=json",
 		"simulator": "/simulator?" + url.Values{"principal": {"role/deploy-production"}, "actions": {"s3:ListAllMyBuckets\ns3:GetObject\ns3:PutObject"}, "resources": {"arn:aws:s3:::b/x\narn:aws:s3:::c/x"}}.Encode(),
 		"providers": "/identity-providers", "provider-new": "/identity-providers/new", "provider-saml": providerPath("arn:aws:iam::111122223333:saml-provider/ADFS"), "provider-oidc": providerPath("arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"),
 		"policy-aws": managedPath("arn:aws:iam::aws:policy/IAMFullAccess"),

@@ -70,18 +70,8 @@ func (p *sectionPage) fill(v *Visit, s *advisor.Section) {
 		}
 	}
 	p.Filter = Filter{Table: "plan", Label: "Find in " + strings.ToLower(s.Title), Value: word, Path: sectionPath(s.ID, nil), Count: len(rows), Noun: "row"}
-	page, _ := strconv.Atoi(v.Query("page")) // what is no number is the first
-	page = max(1, min(page, (len(rows)+sectionRows-1)/sectionRows))
-	first := (page - 1) * sectionRows
-	last := min(first+sectionRows, len(rows))
-	if page > 1 {
-		p.Pager.First = sectionPath(s.ID, change)
-	}
-	p.Pager.Shown = fmt.Sprintf("Rows %d–%d of %d", first+1, last, len(rows))
-	if last < len(rows) {
-		change.Set("page", strconv.Itoa(page+1))
-		p.Pager.Next = sectionPath(s.ID, change)
-	}
+	first, last, pager := v.rowsOf(len(rows), func() string { return sectionPath(s.ID, change) }, change)
+	p.Pager = pager
 	p.Section.Rows = rows[first:last]
 	switch {
 	case len(rows) > 0:
@@ -90,4 +80,22 @@ func (p *sectionPage) fill(v *Visit, s *advisor.Section) {
 	default:
 		p.Empty = &Empty{Icon: "shield", Title: "Nothing here", Text: s.Empty, Action: Step{"Back to the plan", advisor.AccessPlanPage}}
 	}
+}
+
+// rowsOf are which of n rows are on the page that is asked for. path is that of the change,
+// which gets the number of the next page.
+func (v *Visit) rowsOf(n int, path func() string, change url.Values) (first, last int, pager Pager) {
+	page, _ := strconv.Atoi(v.Query("page")) // what is no number is the first
+	page = max(1, min(page, (n+sectionRows-1)/sectionRows))
+	first = (page - 1) * sectionRows
+	last = min(first+sectionRows, n)
+	if page > 1 {
+		pager.First = path()
+	}
+	pager.Shown = fmt.Sprintf("Rows %d–%d of %d", first+1, last, n)
+	if last < n {
+		change.Set("page", strconv.Itoa(page+1))
+		pager.Next = path()
+	}
+	return first, last, pager
 }

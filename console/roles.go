@@ -162,6 +162,7 @@ type rolePage struct {
 	Settings []Field
 	Events   []eventRow
 	Use      *useView
+	Assumers *assumersView
 	Revoke   Confirm
 	Assume   Command
 
@@ -169,7 +170,7 @@ type rolePage struct {
 	Tags []Field
 }
 
-var roleTabs = []Tab{{Text: "Permissions", Path: "permissions"}, {Text: "Trust", Path: "trust"}, {Text: "Sessions", Path: "sessions"}, {Text: "Use", Path: "use"}, {Text: "Tags", Path: "tags"}}
+var roleTabs = []Tab{{Text: "Permissions", Path: "permissions"}, {Text: "Trust", Path: "trust"}, {Text: "Who can assume this", Path: "assumers"}, {Text: "Sessions", Path: "sessions"}, {Text: "Use", Path: "use"}, {Text: "Tags", Path: "tags"}}
 
 func (c *Console) showRole(v *Visit) error {
 	return c.roleForm(v, firstOf(v.Query("tab"), "permissions"), nil, nil)
@@ -235,6 +236,14 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 			return v.Fragment("role", "look", body)
 		}
 		cli = append(cli, accessedCLI(*r.Arn)...)
+	case "assumers":
+		if body.Assumers, err = v.assumers(*r.Arn, body.Path); err != nil {
+			return err
+		}
+		if v.WantsFragment() {
+			return v.Fragment("role", "look", body)
+		}
+		cli = append(cli, CLI("aws", "iam", "simulate-principal-policy", "--policy-source-arn", principalOf(*r.Arn), "--action-names", "sts:AssumeRole", "--resource-arns", *r.Arn))
 	case "tags":
 		body.Tags = tagFields(r.Tags)
 		cli = append(cli, CLI("aws", "iam", "tag-role", "--role-name", name, "--tags", "Key=team,Value=platform"))

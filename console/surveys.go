@@ -91,11 +91,12 @@ const (
 	forChecklist
 	forTrail
 	forUse
+	forAssumers
 )
 
 // always tells whether it is looked each time: what matters are reads, too.
 func (k *surveyKey) always() bool {
-	return k.what != forAccount
+	return k.what != forAccount && k.what != forAssumers
 }
 
 // surveyed is a look at an account, as far as it is.
@@ -129,6 +130,7 @@ type look struct {
 	checklist  *advisor.Checklist // of a checklist of a person or a key
 	trail      *newest            // of the trail
 	use        *serviceUse        // of a policy, a user or a role
+	assumers   []advisor.Assumer  // of a role
 }
 
 // checked is a checklist, or why it cannot be made: who may not read the trail sees the
@@ -147,6 +149,7 @@ func (l *look) weigh() int {
 	if l.use != nil {
 		n += l.use.weigh()
 	}
+	n += len(l.assumers)
 	if p := l.plan; p != nil {
 		n += 2 * (len(p.People) + len(p.Groups) + len(p.Roles) + len(p.Workloads)) // and their rows
 	}
@@ -182,6 +185,12 @@ func (p *looker) look(ctx context.Context, key *surveyKey, region string, clock 
 	case forUse:
 		seen, err := p.serviceUse(ctx, key.subject)
 		return &look{use: seen}, err
+	case forAssumers:
+		facts, err := surveyor.ReadPolicies(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &look{assumers: advisor.Assumers(facts, key.subject)}, nil
 	default:
 		surveyor.AtOnce = 2 // and the other processors are for those who wait for pages
 		facts, err := surveyor.ReadAll(ctx)

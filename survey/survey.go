@@ -88,6 +88,21 @@ func (s *Surveyor) Read(ctx context.Context) (*advisor.Facts, error) { return s.
 // two more requests for each user who has any.
 func (s *Surveyor) ReadAll(ctx context.Context) (*advisor.Facts, error) { return s.read(ctx, true) }
 
+// ReadPolicies reads who and what there is with their policies, and nothing of credentials.
+func (s *Surveyor) ReadPolicies(ctx context.Context) (*advisor.Facts, error) {
+	f := &advisor.Facts{Now: time.Now().UTC(), Account: s.Account, Partition: s.Partition, Policies: map[string]advisor.Policy{}}
+	if s.Now != nil {
+		var err error
+		if f.Now, err = s.Now(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.details(ctx, f); err != nil {
+		return nil, fmt.Errorf("read the account: %w", err)
+	}
+	return f, nil
+}
+
 func (s *Surveyor) read(ctx context.Context, all bool) (*advisor.Facts, error) {
 	f := &advisor.Facts{Account: s.Account, Partition: s.Partition, Policies: map[string]advisor.Policy{}, Calls: map[string][]advisor.Call{}}
 	report, err := s.report(ctx, f)
