@@ -129,8 +129,11 @@ func (s *surveyed) test(ctx context.Context, report *policytest.Report, files []
 	for i, file := range files {
 		for j := range cases[i] {
 			c := &cases[i][j]
+			err := ctx.Err() // whoever presses Ctrl-C does not wait for the rest
+			if err != nil {
+				return err
+			}
 			var result policytest.Result
-			var err error
 			if c.Offline != nil {
 				result, err = c.Judge(*c.Offline, nil)
 			} else {
