@@ -58,6 +58,7 @@ func (c *Console) routes() []Route {
 		c.switchRoutes(),
 		c.systemRoutes(),
 		c.userRoutes(),
+		c.disableRoutes(),
 		c.whyRoutes(),
 	} {
 		all = append(all, area...)

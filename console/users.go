@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -53,6 +54,9 @@ type usersPage struct {
 	Pager   Pager
 	Empty   Empty
 	Basic   string // why the rows have no credentials
+	// Groups tells that the rows have groups; NoGroups is why not, if the person may not see them.
+	Groups   bool
+	NoGroups *Denied
 }
 
 // userRow is a user in a list; what is not known is Unknown.
@@ -64,7 +68,12 @@ type userRow struct {
 	Active     time.Time // last use of password or key
 	Created    time.Time
 	Known      bool
+	Groups     []string
+	More       int // groups that are not shown
 }
+
+// shownGroups is how many groups of a user a list shows.
+const shownGroups = 3
 
 // showUsers lists users with the state of their credentials, which the report of this moment
 // has in one call; where that may not be read, or a path is asked for, ListUsers has to do.
@@ -80,7 +89,16 @@ func (c *Console) showUsers(v *Visit) error {
 	var next string
 	var err error
 	if body.Path.Value == "" {
-		body.Rows, next, err = reportedUsers(v)
+		marker, groups, _ := strings.Cut(v.Query("marker"), markerOfGroups)
+		body.Rows, next, err = reportedUsers(v, marker)
+		if err == nil && len(body.Rows) > 0 && (marker == "" || groups != "") {
+			groups, err = v.groupsOf(body.Rows, groups)
+			if body.NoGroups = v.deniedOf(err); body.NoGroups != nil {
+				err = nil
+			} else if body.Groups = err == nil; next != "" {
+				next += markerOfGroups + groups
+			}
+		}
 	}
 	if body.Path.Value != "" || refused(err) {
 		if err != nil {
@@ -96,9 +114,39 @@ func (c *Console) showUsers(v *Visit) error {
 	return v.Render("users", Page{Title: "Users", Lead: "IAM users have credentials of their own: a console password, MFA devices, access keys.", CLI: []Command{CLI(command...)}, Body: body})
 }
 
-func reportedUsers(v *Visit) ([]userRow, string, error) {
+// markerOfGroups is between the marker of the report and that of the groups.
+const markerOfGroups = "~"
+
+// groupsOf says of users who follow each other in which groups they are, in one call instead
+// of one of each. It returns from where it goes on.
+func (v *Visit) groupsOf(rows []userRow, marker string) (next string, err error) {
+	in := &iam.GetAccountAuthorizationDetailsInput{Filter: []types.EntityType{types.EntityTypeUser}}
+	if marker != "" {
+		in.Marker = &marker
+	}
+	for at := 0; at < len(rows); { // long inline policies fill a page sooner
+		in.MaxItems = aws.Int32(int32(len(rows) - at)) //nolint:gosec // it is a page
+		out, err := v.API().IAM.GetAccountAuthorizationDetails(v.Request.Context(), in)
+		if err != nil {
+			return "", err
+		}
+		for _, u := range out.UserDetailList {
+			at++
+			if i := slices.IndexFunc(rows, func(r userRow) bool { return r.Name == aws.ToString(u.UserName) }); i >= 0 {
+				shown := min(len(u.GroupList), shownGroups)
+				rows[i].Groups, rows[i].More = u.GroupList[:shown], len(u.GroupList)-shown
+			}
+		}
+		if in.Marker = out.Marker; !out.IsTruncated || len(out.UserDetailList) == 0 {
+			break
+		}
+	}
+	return aws.ToString(in.Marker), nil
+}
+
+func reportedUsers(v *Visit, marker string) ([]userRow, string, error) {
 	in := &lanyard.GetFreshCredentialReportInput{MaxItems: aws.Int32(shownUsers)}
-	if marker := v.Query("marker"); marker != "" {
+	if marker != "" {
 		in.Marker = &marker
 	}
 	out, err := lanyard.Call[lanyard.GetFreshCredentialReportOutput](v.Request.Context(), v.API().Lanyard, in)
