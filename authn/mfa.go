@@ -78,16 +78,17 @@ func (m *MFA) CheckPair(tx store.Tx, device *identity.MFADevice, personID, code1
 	})
 }
 
-// CheckOwn verifies a code of any device of a person that shows codes, and uses it up. A
-// wrong one counts for each of them. It returns the key of the device.
-func (m *MFA) CheckOwn(tx store.Tx, p *identity.Person, code string, now time.Time, refusal string) (key string, err error) {
+// CheckOwn verifies a code of the device of a person with the key only, or of any that shows
+// codes if only is empty, and uses it up. A wrong one counts for each that it could be of. It
+// returns the key of the device.
+func (m *MFA) CheckOwn(tx store.Tx, p *identity.Person, only, code string, now time.Time, refusal string) (key string, err error) {
 	var devices []*identity.MFADevice
 	for _, enabled := range p.Devices() {
 		device, err := identity.MFADevices.Get(tx, string(p.Account.ID), enabled.Serial)
 		if err != nil {
 			return "", fmt.Errorf("MFA device %s of %s: %w", enabled.Serial, p.ARN(), err)
 		}
-		if device.Kind() != identity.SecurityKey {
+		if device.Kind() != identity.SecurityKey && (only == "" || device.Key() == only) {
 			devices = append(devices, device)
 		}
 	}

@@ -178,6 +178,7 @@ type Pending struct {
 
 // OwnDevice is an MFA device of a person.
 type OwnDevice struct {
+	Key  string // tells it from the others
 	Kind identity.DeviceKind
 	Name string
 }

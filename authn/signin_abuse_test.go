@@ -105,7 +105,7 @@ func TestT232_ChallengesAreRecordedSparingly(t *testing.T) {
 		t.Errorf("%d records after a while", n)
 	}
 	// Who shows the factor, too, begins anew.
-	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	d.is(out, authn.SignedIn)
 	d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
@@ -206,7 +206,7 @@ func TestT235_OneOfMany(t *testing.T) {
 	}
 	cookies, code := half(), d.code("phone", 0)
 	at("a code", func(i int) (authn.Outcome, error) {
-		return d.in.Code(t.Context(), authn.Visitor{}, cookies[i], code, false)
+		return d.in.Code(t.Context(), authn.Visitor{}, cookies[i], "", code, false)
 	}, authn.SignedIn)
 	d.update(func(tx store.Tx) error { authn.ForgetFailures(tx, authn.PurposeMFA, idOf("bob")); return nil })
 	cookies = half()
@@ -240,7 +240,7 @@ func TestT263_GuessesAtManyDevices(t *testing.T) {
 		guesses := 0
 		for end := d.now.AddDate(0, 0, 30); d.now.Before(end) && guesses < 100; {
 			cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
-			out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.badCode(), false)
+			out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.badCode(), false)
 			d.must(err)
 			if out.Result == authn.Refused {
 				guesses++
@@ -259,12 +259,36 @@ func TestT263_GuessesAtManyDevices(t *testing.T) {
 	}
 }
 
+// T263: who says which of many devices a code is of has as many tries as with one, and a code
+// of another one of them is not taken.
+func TestT263_ACodeOfTheDeviceThatIsNamed(t *testing.T) {
+	d := newDoor(t)
+	for i := range 8 {
+		d.phone("bob", fmt.Sprint("phone", i))
+	}
+	show := func(device, code string) authn.Outcome {
+		cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
+		out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, device, code, false)
+		d.must(err)
+		return out
+	}
+	for _, device := range []string{"/phone2", "/nobodys", "/phone3"} {
+		d.is(show(device, d.code("phone1", 0)), authn.Refused)
+	}
+	d.is(show("/phone1", d.badCode()), authn.Refused)
+	d.is(show("/phone1", d.code("phone1", 0)), authn.SignedIn)
+	for range 5 {
+		d.is(show("/phone1", d.badCode()), authn.Refused)
+	}
+	d.is(show("/phone1", d.code("phone1", 1)), authn.Wait)
+}
+
 // T268, T273: a password that is shown again makes no second factor newer.
 func TestStepUpByPasswordKeepsTheTimeOfMFA(t *testing.T) {
 	d := newDoor(t)
 	d.phone("bob", "phone")
 	cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
-	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	shown := d.now
 	b := d.browser(d.is(out, authn.SignedIn).Browser)

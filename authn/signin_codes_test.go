@@ -13,7 +13,7 @@ import (
 func (d *door) second(code string) authn.Outcome {
 	d.Helper()
 	cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
-	out, err := d.in.Code(d.Context(), authn.Visitor{}, cookie, code, false)
+	out, err := d.in.Code(d.Context(), authn.Visitor{}, cookie, "", code, false)
 	d.must(err)
 	return out
 }

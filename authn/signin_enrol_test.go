@@ -89,7 +89,7 @@ func TestClaim(t *testing.T) {
 	// T253: root is always asked for the factor.
 	cookie := d.next(d.root(rootPassword), identity.StepFactor)
 	d.now = d.now.Add(time.Minute)
-	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("root-phone", 0), true)
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.code("root-phone", 0), true)
 	d.must(err)
 	d.is(out, authn.SignedIn)
 	var names []string
@@ -239,11 +239,11 @@ func TestRecoveryAfterWrongCodes(t *testing.T) {
 	d.phone("bob", "phone")
 	cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
 	for range 5 {
-		out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.badCode(), false)
+		out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.badCode(), false)
 		d.must(err)
 		d.is(out, authn.Refused)
 	}
-	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.badCode(), false)
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.badCode(), false)
 	d.must(err)
 	d.is(out, authn.Wait)
 
@@ -270,7 +270,7 @@ func TestRecoveryAfterWrongCodes(t *testing.T) {
 
 	cookie = d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
 	d.now = d.now.Add(30 * time.Second)
-	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	d.is(out, authn.SignedIn)
 }
@@ -353,7 +353,7 @@ func TestT264_Enrolment(t *testing.T) {
 	}
 	// The codes of the enrolment are used up.
 	cookie = d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
-	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	d.is(out, authn.Refused)
 }
@@ -390,7 +390,7 @@ func TestT279_RecoveryCodes(t *testing.T) {
 	d.is(use(codes[0]), authn.Wait)
 	// Codes of the phone are not held up by that.
 	cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
-	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	d.is(out, authn.SignedIn)
 	d.view(func(r store.Reader) error {
@@ -412,7 +412,7 @@ func TestRememberedDevice(t *testing.T) {
 	put()
 	var v authn.Visitor
 	cookie := d.next(d.pass(v, "acme", "bob", bobPassword), identity.StepFactor)
-	out, err := d.in.Code(t.Context(), v, cookie, d.code("phone", 0), true)
+	out, err := d.in.Code(t.Context(), v, cookie, "", d.code("phone", 0), true)
 	d.must(err)
 	v.Devices = d.is(out, authn.SignedIn).Devices
 	d.now = d.now.AddDate(0, 0, 1)

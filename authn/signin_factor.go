@@ -12,12 +12,12 @@ import (
 	"github.com/lanyard-iam/lanyard/store"
 )
 
-// Code is the second factor by a code of any device of the person that shows codes. remember
-// asks to let this browser stand for the second factor for a while, where the account's
+// Code is the second factor by a code of the person's device with a key ([OwnDevice]), or of
+// any that shows codes if device is empty. remember asks to let this browser stand for the second factor for a while, where the account's
 // rules allow that.
-func (s *SignIns) Code(ctx context.Context, v Visitor, cookie, code string, remember bool) (Outcome, error) {
+func (s *SignIns) Code(ctx context.Context, v Visitor, cookie, device, code string, remember bool) (Outcome, error) {
 	return s.step(ctx, cookie, func(tx store.Tx, h *identity.SignIn, p *identity.Person, now time.Time) (Outcome, error) {
-		key, err := s.mfa.CheckOwn(tx, p, typedCode(code), now, msgWrongCode)
+		key, err := s.mfa.CheckOwn(tx, p, device, typedCode(code), now, msgWrongCode)
 		if err != nil {
 			return s.refusedFactor(tx, v, p, err, now)
 		}

@@ -63,7 +63,7 @@ func TestSignInByKey(t *testing.T) {
 	// As the second factor.
 	out := d.pass(authn.Visitor{}, "acme", "bob", bobPassword)
 	cookie := d.next(out, identity.StepFactor)
-	if got := out.Pending.Devices; len(got) != 1 || got[0] != (authn.OwnDevice{Kind: identity.SecurityKey, Name: "laptop"}) {
+	if got := out.Pending.Devices; len(got) != 1 || got[0].Kind != identity.SecurityKey || got[0].Name != "laptop" {
 		t.Errorf("%+v", got)
 	}
 	answer := key.Get(d.beginKey(cookie, false), site)
@@ -172,22 +172,22 @@ func TestStepUp(t *testing.T) {
 	}
 	d.phone("carol", "phone")
 	cookie := d.next(d.pass(authn.Visitor{}, "acme", "carol", bobPassword), identity.StepFactor)
-	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	b := d.browser(d.is(out, authn.SignedIn).Browser)
 	out, err = d.in.StepUpByPassword(t.Context(), authn.Visitor{}, b, bobPassword)
 	d.must(err)
 	d.is(out, authn.Refused)
 	for range 5 {
-		out, err = d.in.StepUpByCode(t.Context(), authn.Visitor{}, b, d.badCode())
+		out, err = d.in.StepUpByCode(t.Context(), authn.Visitor{}, b, "", d.badCode())
 		d.must(err)
 		d.is(out, authn.Refused)
 	}
-	out, err = d.in.StepUpByCode(t.Context(), authn.Visitor{}, b, d.code("phone", 1))
+	out, err = d.in.StepUpByCode(t.Context(), authn.Visitor{}, b, "", d.code("phone", 1))
 	d.must(err)
 	d.is(out, authn.Wait)
 	d.now = out.Until
-	out, err = d.in.StepUpByCode(t.Context(), authn.Visitor{}, b, d.code("phone", 0))
+	out, err = d.in.StepUpByCode(t.Context(), authn.Visitor{}, b, "", d.code("phone", 0))
 	d.must(err)
 	d.is(out, authn.SignedIn)
 }

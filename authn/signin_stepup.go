@@ -55,15 +55,15 @@ func ownDevices(r store.Reader, p *identity.Person) (list []OwnDevice, err error
 		if err != nil {
 			return nil, fmt.Errorf("MFA device %s of %s: %w", d.Serial, p.ARN(), err)
 		}
-		list = append(list, OwnDevice{Kind: device.Kind(), Name: device.Label()})
+		list = append(list, OwnDevice{Key: device.Key(), Kind: device.Kind(), Name: device.Label()})
 	}
 	return list, nil
 }
 
-// StepUpByCode shows a code of a device.
-func (s *SignIns) StepUpByCode(ctx context.Context, v Visitor, b *session.Browser, code string) (Outcome, error) {
+// StepUpByCode shows a code of a device, as [SignIns.Code] does.
+func (s *SignIns) StepUpByCode(ctx context.Context, v Visitor, b *session.Browser, device, code string) (Outcome, error) {
 	return s.stepUp(ctx, v, b, func(tx store.Tx, p *identity.Person, now time.Time) (identity.Factor, string, error) {
-		key, err := s.mfa.CheckOwn(tx, p, typedCode(code), now, msgWrongCode)
+		key, err := s.mfa.CheckOwn(tx, p, device, typedCode(code), now, msgWrongCode)
 		return identity.ByTOTP, key, err
 	})
 }

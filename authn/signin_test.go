@@ -299,11 +299,11 @@ func TestSignInByCode(t *testing.T) {
 	cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
 	pending, err := d.in.Pending(t.Context(), cookie)
 	d.must(err)
-	if len(pending.Devices) != 2 || pending.Devices[1] != (authn.OwnDevice{Kind: identity.VirtualDevice, Name: "tablet"}) || pending.RecoveryCodes || pending.Person != "bob" {
+	if len(pending.Devices) != 2 || pending.Devices[1] != (authn.OwnDevice{Key: "/tablet", Kind: identity.VirtualDevice, Name: "tablet"}) || pending.RecoveryCodes || pending.Person != "bob" {
 		t.Errorf("pending %+v", pending)
 	}
 	code := d.code("tablet", 0)
-	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, code[:3]+" "+code[3:], false)
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", code[:3]+" "+code[3:], false)
 	d.must(err)
 	b := d.browser(d.is(out, authn.SignedIn).Browser)
 	if !b.Session.MFA || !b.Session.MFATime.Equal(d.now) || !b.FactorTime.Equal(d.now) {
@@ -312,11 +312,11 @@ func TestSignInByCode(t *testing.T) {
 	// T261: the same code, in a new sign-in, also after a restart.
 	d.restart()
 	cookie = d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
-	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, code, false)
+	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, "", code, false)
 	d.must(err)
 	d.is(out, authn.Refused)
 	// The same sign-in goes on with another device.
-	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	out, err = d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	d.is(out, authn.SignedIn)
 }
@@ -617,28 +617,28 @@ func TestT246_HalfSignInsAreSinglePurpose(t *testing.T) {
 		}
 	}
 	for _, forged := range []string{"", "x", strings.Repeat("A", 43), cookie + "A", idOf("bob")} {
-		out, err := d.in.Code(ctx, v, forged, d.code("phone", 0), false)
+		out, err := d.in.Code(ctx, v, forged, "", d.code("phone", 0), false)
 		if err != nil || out.Result != authn.StartAgain {
 			t.Errorf("%q: %+v, %v", forged, out, err)
 		}
 	}
 	late := d.now
 	d.now = d.now.Add(5 * time.Minute)
-	out, err := d.in.Code(ctx, v, cookie, d.code("phone", 0), false)
+	out, err := d.in.Code(ctx, v, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	d.is(out, authn.StartAgain)
 	d.now = late
-	out, err = d.in.Code(ctx, v, cookie, d.code("phone", 0), false)
+	out, err = d.in.Code(ctx, v, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	d.is(out, authn.SignedIn)
-	out, err = d.in.Code(ctx, v, cookie, d.code("phone", 1), false)
+	out, err = d.in.Code(ctx, v, cookie, "", d.code("phone", 1), false)
 	d.must(err)
 	d.is(out, authn.StartAgain)
 	// A change of the devices ends it.
 	d.now = d.now.Add(time.Minute)
 	cookie = d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
 	d.phone("bob", "other")
-	out, err = d.in.Code(ctx, v, cookie, d.code("phone", 0), false)
+	out, err = d.in.Code(ctx, v, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	d.is(out, authn.StartAgain)
 }
@@ -649,12 +649,12 @@ func TestT263_CodesAreCountedApart(t *testing.T) {
 	d.phone("bob", "phone")
 	for range 5 {
 		cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
-		out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.badCode(), false)
+		out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.badCode(), false)
 		d.must(err)
 		d.is(out, authn.Refused)
 	}
 	cookie := d.next(d.pass(authn.Visitor{}, "acme", "bob", bobPassword), identity.StepFactor)
-	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, d.code("phone", 0), false)
+	out, err := d.in.Code(t.Context(), authn.Visitor{}, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	d.is(out, authn.Wait)
 }
@@ -668,9 +668,9 @@ func TestConsoleLoginRecords(t *testing.T) {
 	d.pass(v, "nowhere", "bob", "wrong")
 	d.must(d.trail.Sync(t.Context()))
 	cookie := d.next(d.pass(v, "acme", "bob", bobPassword), identity.StepFactor)
-	_, err := d.in.Code(t.Context(), v, cookie, d.badCode(), false)
+	_, err := d.in.Code(t.Context(), v, cookie, "", d.badCode(), false)
 	d.must(err)
-	_, err = d.in.Code(t.Context(), v, cookie, d.code("phone", 0), false)
+	_, err = d.in.Code(t.Context(), v, cookie, "", d.code("phone", 0), false)
 	d.must(err)
 	want := []string{
 		`ConsoleLogin {"accessKeyId":"","accountId":"111111111111","principalId":"` + idOf("bob") + `","type":"IAMUser","userName":"bob"} Failed authentication {"ConsoleLogin":"Failure"} {"LoginTo":"https://id.example.com/","MFAUsed":"No","MobileVersion":"No"}`,

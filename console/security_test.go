@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/base32"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -333,6 +334,41 @@ func TestEnrolmentWithKey(t *testing.T) {
 	if to, wrong := w.ceremony(begin, finish, nil, w.touch(key)); to != "/signin" {
 		t.Errorf("too late: led to %q: %s", to, wrong)
 	}
+}
+
+// Who has more than a few apps says which of them a code is of.
+func TestFactorOfManyDevices(t *testing.T) {
+	w := newWorld(t)
+	w.person("bob")
+	w.signInRoot()
+	api, seeds := w.api().IAM, map[string][]byte{}
+	for _, name := range []string{"phone", "tablet", "spare"} {
+		made, err := api.CreateVirtualMFADevice(t.Context(), &iam.CreateVirtualMFADeviceInput{VirtualMFADeviceName: &name})
+		w.must(err)
+		seeds[name], err = base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(string(made.VirtualMFADevice.Base32StringSeed))
+		w.must(err)
+		codes := w.codes(seeds[name])
+		_, err = api.EnableMFADevice(t.Context(), &iam.EnableMFADeviceInput{
+			UserName: aws.String("bob"), SerialNumber: made.VirtualMFADevice.SerialNumber, AuthenticationCode1: aws.String(codes.Get("code1")), AuthenticationCode2: aws.String(codes.Get("code2")),
+		})
+		w.must(err)
+	}
+	w.post("/signout", nil)
+	w.later(time.Minute)
+	code := func(name string) string { return mfa.Code(seeds[name], mfa.StepAt(w.now)) }
+	w.signInWithPassword("bob").leadsTo(t, "/signin/factor")
+	w.get("/signin/factor").contains(t, "Choose a device", "phone", "tablet", "spare")
+	a := w.post("/signin/factor", url.Values{"device": {"/tablet"}, "code": {code("phone")}})
+	a.contains(t, "This code is not right")
+	if !strings.Contains(a.body, `<option value="/tablet" selected`) {
+		t.Error("the device is not chosen any more")
+	}
+	w.post("/signin/factor", url.Values{"device": {"/tablet"}, "code": {code("tablet")}}).leadsTo(t, "/security")
+	w.later(11 * time.Minute)
+	stepUp := "/signin/factor?to=%2Fsecurity"
+	w.get(stepUp).contains(t, "Choose a device")
+	w.post("/signin/factor", url.Values{"to": {"/security"}, "device": {"/phone"}, "code": {code("spare")}}).contains(t, "This code is not right")
+	w.post("/signin/factor", url.Values{"to": {"/security"}, "device": {"/spare"}, "code": {code("spare")}}).leadsTo(t, "/security")
 }
 
 // TestStepUp: what is dangerous asks for a factor that was shown lately, by password where

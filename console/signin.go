@@ -247,6 +247,7 @@ type factorPage struct {
 	Who      string
 	Error    string
 	Code     *Field // an app or a token shows codes
+	Device   *Field // which of many
 	Remember *Field
 	Key      bool // a security key or passkey
 	Recovery *Field
@@ -272,7 +273,7 @@ func (c *Console) factorForm(v *Visit, problem string) error {
 		return err
 	}
 	body := factorPage{Who: whoOf(p), Error: problem}
-	body.Code, body.Key, body.Names = factorFields(p.Devices)
+	body.Code, body.Device, body.Key, body.Names = factorFields(p.Devices, v.Form("device"))
 	body.Key = body.Key && c.config.passkeys()
 	if (body.Code != nil || body.Key) && p.RememberDays > 0 {
 		body.Remember = &Field{Name: "remember", Label: "Do not ask again in this browser for " + count(p.RememberDays, "day"), Type: "checkbox"}
@@ -287,21 +288,31 @@ func (c *Console) factorForm(v *Visit, problem string) error {
 	return v.Render("factor", page)
 }
 
+// fewDevices are so few that a code is looked for at each of them. With more, a wrong one
+// would count so often that a slip shuts out for long, and the person says which it is.
+const fewDevices = 2
+
 // factorFields are what some devices can be asked for.
-func factorFields(devices []authn.OwnDevice) (code *Field, key bool, names string) {
+func factorFields(devices []authn.OwnDevice, chosen string) (code, device *Field, key bool, names string) {
 	var shown []string
+	options := []Option{{Text: "Choose a device"}}
 	for _, d := range devices {
 		if d.Kind == identity.SecurityKey {
 			key = true
 		} else {
 			shown = append(shown, d.Name)
+			options = append(options, Option{Value: d.Key, Text: d.Name})
 		}
 	}
 	if len(shown) > 0 {
 		code = &Field{Name: "code", Label: "MFA code", InputMode: "numeric", Autocomplete: "one-time-code", Mono: true, MaxLength: 16, Autofocus: true,
 			Hint: "Six digits, shown by the device. A code works once."}
 	}
-	return code, key, strings.Join(shown, ", ")
+	if len(shown) > fewDevices {
+		device = &Field{Name: "device", Label: "MFA device", Type: "select", Value: chosen, Options: options}
+		return code, device, key, ""
+	}
+	return code, nil, key, strings.Join(shown, ", ")
 }
 
 func (c *Console) signInFactor(v *Visit) error {
@@ -317,7 +328,7 @@ func (c *Console) signInFactor(v *Visit) error {
 			v.Flash(Warning, "You came in with a recovery code, which is used up. If a device is lost, remove it at My security and add another one.")
 		}
 	} else {
-		out, err = c.config.SignIns.Code(ctx, v.visitor(), cookie, v.Form("code"), v.Form("remember") != "")
+		out, err = c.config.SignIns.Code(ctx, v.visitor(), cookie, v.Form("device"), v.Form("code"), v.Form("remember") != "")
 	}
 	return v.follow(out, err, func(message string) error { return c.factorForm(v, message) })
 }

@@ -13,7 +13,7 @@ func (c *Console) showStepUp(v *Visit, to, problem string) error {
 		return err
 	}
 	body := factorPage{Who: v.Person.Self(), Error: problem, StepUp: true, Return: authn.Destination(to)}
-	body.Code, body.Key, body.Names = factorFields(factors.Devices)
+	body.Code, body.Device, body.Key, body.Names = factorFields(factors.Devices, v.Form("device"))
 	body.Key = body.Key && c.config.passkeys()
 	if factors.Password {
 		body.Password = &Field{Name: "password", Label: "Your password", Type: "password", Autocomplete: "current-password", Autofocus: true, MaxLength: 1024}
@@ -40,7 +40,7 @@ func (c *Console) stepUp(v *Visit) error {
 	if password := v.Request.PostFormValue("password"); password != "" {
 		out, err = c.config.SignIns.StepUpByPassword(ctx, v.visitor(), v.Person.Browser, password)
 	} else {
-		out, err = c.config.SignIns.StepUpByCode(ctx, v.visitor(), v.Person.Browser, v.Form("code"))
+		out, err = c.config.SignIns.StepUpByCode(ctx, v.visitor(), v.Person.Browser, v.Form("device"), v.Form("code"))
 	}
 	out.Destination = to
 	return v.follow(out, err, func(message string) error { return c.showStepUp(v, to, message) })
