@@ -116,7 +116,7 @@ func connectRemote(ctx context.Context, client aws.HTTPClient, account, endpoint
 		a.suppressing = own
 		a.without = "suppressions are not known, and what was accepted is among the findings: these credentials may not use lanyard:ListSuppressions"
 	default:
-		a.without = "suppressions are not known: " + endpoint + " keeps none, so it is no Lanyard server, or one of before"
+		a.without = fmt.Sprintf("suppressions are not known: %s does not list them, as no server but Lanyard does: %v", endpoint, err)
 	}
 	return a, nil
 }
