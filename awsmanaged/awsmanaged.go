@@ -33,7 +33,7 @@ import (
 	"github.com/lanyard-iam/lanyard/arn"
 )
 
-// archive is the folder data, compressed: a sixth of its size in every binary. A policy is
+// archive is the folder data, compressed: a fifth of its size in every binary. A policy is
 // unpacked when it is first looked at. `make data` writes it; a test holds the two together.
 //
 //go:embed data.zip

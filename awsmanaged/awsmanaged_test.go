@@ -287,7 +287,11 @@ func TestArchiveIsTheFolder(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if got, err := fs.ReadFile(packed, name); err != nil || !bytes.Equal(got, want) {
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, want); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, err := fs.ReadFile(packed, name); err != nil || !bytes.Equal(got, compact.Bytes()) {
 			t.Errorf("%s differs in data.zip (%v): run make data", name, err)
 		}
 		return nil

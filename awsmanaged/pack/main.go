@@ -1,11 +1,13 @@
-// Pack writes awsmanaged/data.zip from the files in awsmanaged/data, the same bytes from the
-// same files. It runs in the module's root: `make data`.
+// Pack writes awsmanaged/data.zip from the files in awsmanaged/data, without the white space
+// that makes them readable: the same bytes from the same files. It runs in the module's root: `make data`.
 package main
 
 import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
+	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"log"
@@ -39,7 +41,11 @@ func pack(files fs.FS) ([]byte, error) {
 		if err != nil {
 			return err
 		}
-		_, err = entry.Write(text)
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, text); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		_, err = entry.Write(compact.Bytes())
 		return err
 	})
 	if err != nil {
