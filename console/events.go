@@ -34,7 +34,7 @@ func (c *Console) eventRoutes() []Route {
 const (
 	shownEvents    = 50
 	exportedEvents = 5000
-	readForDeeds   = 200  // in which changes of somebody are looked for
+	readForDeeds   = 100  // in which changes of somebody are looked for
 	readForChanges = 1000 // in which changes are, not on a page's time: others may only sign in, or be refused
 )
 
@@ -208,7 +208,8 @@ func deeds(ctx context.Context, api *API, name, arn string, most int) (rows []ev
 	return rows, err
 }
 
-// eventsAmong are the newest events with an attribute that are wanted, among so many.
+// eventsAmong are the newest events with an attribute that are changes and wanted, among so
+// many events.
 func eventsAmong(ctx context.Context, api *API, key types.LookupAttributeKey, value string, among, most int, wanted func(*record) bool) (found []types.Event, err error) {
 	in := &cloudtrail.LookupEventsInput{MaxResults: aws.Int32(50), LookupAttributes: []types.LookupAttribute{{AttributeKey: key, AttributeValue: &value}}}
 	for read := 0; read < among; {
@@ -218,6 +219,9 @@ func eventsAmong(ctx context.Context, api *API, key types.LookupAttributeKey, va
 		}
 		read += len(out.Events)
 		for i := range out.Events {
+			if aws.ToString(out.Events[i].ReadOnly) == "true" { // most are, and reading records takes time
+				continue
+			}
 			if r := recordOf(aws.ToString(out.Events[i].CloudTrailEvent)); !wanted(&r) {
 				continue
 			}
