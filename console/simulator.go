@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/lanyard-iam/lanyard/policytest"
 )
 
 // simulatorRoutes are the policy simulator. What is asked about somebody's policies is in
@@ -301,22 +303,7 @@ func contextOf(text string) ([]types.ContextEntry, error) {
 			continue
 		}
 		at[strings.ToLower(key)] = len(entries)
-		entries = append(entries, types.ContextEntry{ContextKeyName: &key, ContextKeyValues: []string{value}, ContextKeyType: contextType(key)})
+		entries = append(entries, types.ContextEntry{ContextKeyName: &key, ContextKeyValues: []string{value}, ContextKeyType: types.ContextKeyTypeEnum(policytest.KeyType(key).String())})
 	}
 	return entries, nil
-}
-
-// contextType is the type of AWS's own keys that are not text.
-func contextType(key string) types.ContextKeyTypeEnum {
-	switch strings.ToLower(key) {
-	case "aws:multifactorauthpresent", "aws:securetransport", "aws:viaawsservice", "aws:principalisawsservice":
-		return types.ContextKeyTypeEnumBoolean
-	case "aws:multifactorauthage", "aws:epochtime", "s3:max-keys", "iam:servicespecificcredentialagedays":
-		return types.ContextKeyTypeEnumNumeric
-	case "aws:sourceip", "aws:vpcsourceip":
-		return types.ContextKeyTypeEnumIp
-	case "aws:currenttime", "aws:tokenissuetime":
-		return types.ContextKeyTypeEnumDate
-	}
-	return types.ContextKeyTypeEnumString
 }

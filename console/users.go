@@ -125,7 +125,7 @@ func (v *Visit) groupsOf(rows []userRow, marker string) (next string, err error)
 		in.Marker = &marker
 	}
 	for at := 0; at < len(rows); { // long inline policies fill a page sooner
-		in.MaxItems = aws.Int32(int32(len(rows) - at)) //nolint:gosec // it is a page
+		in.MaxItems = aws.Int32(int32(len(rows) - at))
 		out, err := v.API().IAM.GetAccountAuthorizationDetails(v.Request.Context(), in)
 		if err != nil {
 			return "", err

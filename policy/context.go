@@ -114,6 +114,25 @@ const (
 	IPKey
 )
 
+// String is the type's name in the policy simulator's ContextKeyType (IAM API Reference,
+// ContextEntry).
+func (t KeyType) String() string {
+	switch t {
+	case NumericKey:
+		return "numeric"
+	case BooleanKey:
+		return "boolean"
+	case DateKey:
+		return "date"
+	case BinaryKey:
+		return "binary"
+	case IPKey:
+		return "ip"
+	default:
+		return "string"
+	}
+}
+
 // SetTyped sets a single-valued key from text, as the policy simulator is given it.
 // ok is false, and nothing is set, where the text is no value of the type.
 func (c *Context) SetTyped(key string, t KeyType, text string) (ok bool) {

@@ -175,7 +175,7 @@ func simulate(ctx context.Context, client *iam.Client, t *policytest.Test) (poli
 		in.ResourceOwner = aws.String("arn:aws:iam::" + t.ResourceOwner + ":root")
 	}
 	for _, k := range t.Context {
-		e := types.ContextEntry{ContextKeyName: &k.Name, ContextKeyValues: k.Values, ContextKeyType: keyType(k.Name)}
+		e := types.ContextEntry{ContextKeyName: &k.Name, ContextKeyValues: k.Values, ContextKeyType: types.ContextKeyTypeEnum(policytest.KeyType(k.Name).String())}
 		if len(k.Values) > 1 {
 			e.ContextKeyType += "List"
 		}
@@ -206,11 +206,4 @@ func simulate(ctx context.Context, client *iam.Client, t *policytest.Test) (poli
 		r.Because = append(r.Because, fmt.Sprintf("%s, lines %d-%d", aws.ToString(m.SourcePolicyId), m.StartPosition.Line, m.EndPosition.Line))
 	}
 	return r, nil
-}
-
-func keyType(key string) types.ContextKeyTypeEnum {
-	return map[policy.KeyType]types.ContextKeyTypeEnum{
-		policy.StringKey: types.ContextKeyTypeEnumString, policy.BooleanKey: types.ContextKeyTypeEnumBoolean,
-		policy.NumericKey: types.ContextKeyTypeEnumNumeric, policy.IPKey: types.ContextKeyTypeEnumIp, policy.DateKey: types.ContextKeyTypeEnumDate,
-	}[policytest.KeyType(key)]
 }

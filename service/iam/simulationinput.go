@@ -214,19 +214,10 @@ func (q *simulated) setEntries(ctx *policy.Context) error {
 // contextKeyType reads a ContextKeyType.
 func contextKeyType(s types.ContextKeyTypeEnum) (t policy.KeyType, list, ok bool) {
 	single, list := strings.CutSuffix(string(s), "List")
-	switch types.ContextKeyTypeEnum(single) {
-	case types.ContextKeyTypeEnumString:
-		return policy.StringKey, list, true
-	case types.ContextKeyTypeEnumNumeric:
-		return policy.NumericKey, list, true
-	case types.ContextKeyTypeEnumBoolean:
-		return policy.BooleanKey, list, true
-	case types.ContextKeyTypeEnumDate:
-		return policy.DateKey, list, true
-	case types.ContextKeyTypeEnumBinary:
-		return policy.BinaryKey, list, true
-	case types.ContextKeyTypeEnumIp:
-		return policy.IPKey, list, true
+	for t := policy.StringKey; t <= policy.IPKey; t++ {
+		if t.String() == single {
+			return t, list, true
+		}
 	}
 	return 0, false, false
 }
