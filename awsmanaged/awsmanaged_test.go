@@ -1,11 +1,10 @@
 package awsmanaged
 
 import (
-	"archive/zip"
-	"bytes"
 	"encoding/json"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -222,29 +221,33 @@ func TestAllIsSortedAndAfterContinuesIt(t *testing.T) {
 
 func TestLoadRefusesBadFiles(t *testing.T) {
 	const good = `{"id":"ANPAAAAAAAAAAAAAAAAAA","created":"2015-02-06T18:39:46Z","updated":"2015-02-06T18:39:46Z","versions":[{"id":"v1","created":"2015-02-06T18:39:46Z","document":{}}]}`
-	for what, file := range map[string]struct{ name, text string }{
-		"not JSON":         {"data/A.json", "{"},
-		"another suffix":   {"data/A.txt", good},
-		"unknown member":   {"data/A.json", strings.Replace(good, `"id"`, `"name":"A","id"`, 1)},
-		"no versions":      {"data/A.json", `{"id":"ANPA","created":"2015-02-06T18:39:46Z","updated":"2015-02-06T18:39:46Z"}`},
-		"no document":      {"data/A.json", strings.Replace(good, `,"document":{}`, "", 1)},
-		"no creation time": {"data/A.json", strings.Replace(good, `"created":"2015-02-06T18:39:46Z",`, "", 1)},
+	archive := func(places string, file string) fstest.MapFS {
+		return fstest.MapFS{"places": {Data: []byte(places)}, "0": {Data: []byte(file)}}
+	}
+	for what, file := range map[string]string{
+		"not JSON":         "[{]",
+		"no array":         good,
+		"another number":   "[" + good + "," + good + "]",
+		"no policy":        "[]",
+		"unknown member":   "[" + strings.Replace(good, `"id"`, `"name":"A","id"`, 1) + "]",
+		"no versions":      `[{"id":"ANPA","created":"2015-02-06T18:39:46Z","updated":"2015-02-06T18:39:46Z"}]`,
+		"no document":      "[" + strings.Replace(good, `,"document":{}`, "", 1) + "]",
+		"no creation time": "[" + strings.Replace(good, `"created":"2015-02-06T18:39:46Z",`, "", 1) + "]",
 	} {
-		files := fstest.MapFS{file.name: {Data: []byte(file.text)}}
-		if _, err := load(files); err != nil {
-			continue // the name is wrong
-		}
-		if _, err := read(files, file.name); err == nil {
+		if _, err := read(archive("/A", file), "0", []string{"/A"}); err == nil {
 			t.Errorf("%s: read", what)
 		}
 	}
-	c, err := load(fstest.MapFS{"data/a/b/C.json": {Data: []byte(good)}})
+	if _, err := load(fstest.MapFS{}); err == nil {
+		t.Error("an archive without places is loaded")
+	}
+	c, err := load(archive("/B\n/a/b/C\n\n", "["+strings.ReplaceAll(good, "ANPAAAAAAAAAAAAAAAAAA", "ANPABBBBBBBBBBBBBBBBB")+","+good+"]"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, ok := c.Find("arn:aws:iam::aws:policy/a/b/C")
-	if !ok || p.Content().ID != "ANPAAAAAAAAAAAAAAAAAA" {
-		t.Error("a file two folders deep is not found")
+	if !ok || p.Name != "C" || p.Path != "/a/b/" || p.Content().ID != "ANPAAAAAAAAAAAAAAAAAA" {
+		t.Error("a policy two folders deep is not found")
 	}
 }
 
@@ -273,30 +276,32 @@ func BenchmarkFind(b *testing.B) {
 
 // The archive in the binary is what the folder says. After a change: make data.
 func TestArchiveIsTheFolder(t *testing.T) {
-	packed, err := zip.NewReader(strings.NewReader(archive), int64(len(archive)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	err = fs.WalkDir(os.DirFS("."), "data", func(name string, d fs.DirEntry, err error) error {
+	c, n := catalogue(t), 0
+	err := fs.WalkDir(os.DirFS("."), "data", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		n++
-		want, err := os.ReadFile(name)
+		text, err := os.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		var compact bytes.Buffer
-		if err := json.Compact(&compact, want); err != nil {
-			t.Errorf("%s: %v", name, err)
+		place, ok := strings.CutSuffix(strings.TrimPrefix(name, "data"), ".json")
+		if !ok {
+			t.Errorf("%s: not a .json file", name)
 		}
-		if got, err := fs.ReadFile(packed, name); err != nil || !bytes.Equal(got, compact.Bytes()) {
-			t.Errorf("%s differs in data.zip (%v): run make data", name, err)
+		want, err := parse(place, text)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return nil
+		}
+		p, ok := c.byPlace[place]
+		if !ok || !reflect.DeepEqual(p.Content(), want) {
+			t.Errorf("%s differs in data.zip: run make data", name)
 		}
 		return nil
 	})
-	if err != nil || n != len(packed.File) {
-		t.Errorf("%d files, %d in data.zip: run make data (%v)", n, len(packed.File), err)
+	if err != nil || n != c.Len() {
+		t.Errorf("%d files, %d policies in data.zip: run make data (%v)", n, c.Len(), err)
 	}
 }
