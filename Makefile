@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 GO ?= go
+# Without paths in what is compiled, clones in different folders share the build cache.
+export GOFLAGS := $(strip $(shell $(GO) env GOFLAGS) -trimpath)
 TOOL := $(GO) tool -modfile=tools/go.mod
 VERSION ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=0.1.0-$(VERSION)
@@ -14,7 +16,7 @@ help: ## print this list
 
 .PHONY: build
 build: ## build the one binary, bin/lanyard
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lanyard ./cmd/lanyard
+	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o bin/lanyard ./cmd/lanyard
 
 .PHONY: run
 run: build ## run a development server on 127.0.0.1:4747
