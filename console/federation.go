@@ -40,8 +40,8 @@ type takenPage struct {
 	Request string // query string of the link
 }
 
-// Taken asks somebody who follows a sign-in link, and is signed in as somebody else, what
-// to do. Nothing changes before they say so: the link may be of an attacker, who wants them
+// Taken asks somebody who follows a sign-in link, and is signed in as somebody else or with
+// other credentials of the same name, what to do. Nothing changes before they say so: the link may be of an attacker, who wants them
 // to work, and to type secrets, in an account of the attacker's.
 func (c *Console) Taken(w http.ResponseWriter, r *http.Request, query, message string) {
 	c.serve(w, r, Route{Access: Anyone, Handle: func(v *Visit) error {
@@ -49,7 +49,7 @@ func (c *Console) Taken(w http.ResponseWriter, r *http.Request, query, message s
 			return v.Redirect(linkPath(query))
 		}
 		return v.Render("taken", Page{
-			Title: "You are signed in as somebody else", Layout: Card, Status: http.StatusConflict,
+			Title: "You are signed in already", Layout: Card, Status: http.StatusConflict,
 			Body: takenPage{Person: v.Person, Why: ended(message), Request: query},
 		})
 	}})
@@ -113,6 +113,8 @@ func (c *Console) Refused(w http.ResponseWriter, r *http.Request, status int, me
 		case http.StatusUnauthorized:
 			p.Why = "The sign-in link was used before, is older than 15 minutes, or stands for a session that has ended."
 			p.Do = []Step{{Text: "Go back to where you came from, and open the console from there again."}}
+		case http.StatusTooManyRequests:
+			p.Do = []Step{{Text: "Sign out where you no longer need it, or wait: browsers that are not used are signed out after an hour."}}
 		case http.StatusNotFound:
 			p.Do = []Step{{Text: "Ask who runs this server."}}
 		default:

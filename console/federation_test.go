@@ -53,6 +53,12 @@ func (w *world) federationWith(target string, header http.Header) *http.Response
 // signinLink is one that signs in as the role developers, with a session name.
 func (w *world) signinLink(name string) string {
 	w.t.Helper()
+	return w.linkOf(w.brokered(session.Session{Name: name}))
+}
+
+// brokered are credentials of the role developers.
+func (w *world) brokered(s session.Session) session.Credentials {
+	w.t.Helper()
 	const id = "AROADEVELOPERSDEVELO"
 	var c session.Credentials
 	w.edit(func(tx store.Tx) error {
@@ -63,9 +69,16 @@ func (w *world) signinLink(name string) string {
 		if err := identity.Entities.Put(tx, &identity.Entity{Account: ours, Type: identity.TypeRole, Name: "developers"}, id); err != nil {
 			return err
 		}
-		c, err = w.sessions.Mint(&session.Session{Kind: session.Role, Account: ours, PrincipalID: id, Name: name, Issued: w.now, Expires: w.now.Add(time.Hour)}, rand.Reader)
+		s.Kind, s.Account, s.PrincipalID, s.Issued, s.Expires = session.Role, ours, id, w.now, w.now.Add(time.Hour)
+		c, err = w.sessions.Mint(&s, rand.Reader)
 		return err
 	})
+	return c
+}
+
+// linkOf is a sign-in link that a broker makes of credentials.
+func (w *world) linkOf(c session.Credentials) string {
+	w.t.Helper()
 	given, err := json.Marshal(map[string]string{"sessionId": c.AccessKeyID, "sessionKey": c.SecretAccessKey, "sessionToken": c.SessionToken})
 	w.must(err)
 	answer := w.federation("/federation?" + url.Values{"Action": {"getSigninToken"}, "Session": {string(given)}}.Encode())
@@ -132,15 +145,73 @@ func TestT241_SignInLinkOfSomebodyElse(t *testing.T) {
 		t.Fatalf("%s", answer.Status)
 	}
 	w.get("/users").contains(t, "developers/mallory")
-	// The session before is over, and so is one that a newer one of the same person replaces.
-	replaced := w.cookies[SessionCookie]
-	if answer := w.federation(w.signinLink("mallory")); answer.StatusCode != http.StatusSeeOther {
-		t.Fatalf("%s", answer.Status)
+	// The session before is over.
+	w.cookies[SessionCookie] = old
+	w.get("/users").leadsTo(t, "/signin?return=%2Fusers")
+}
+
+// T241: who made a link chose the name of its session, so one of the same name asks, too. Only
+// a link of the very credentials that are there replaces the session, which is then over.
+func TestT241_SignInLinkOfTheSameName(t *testing.T) {
+	w := newWorld(t)
+	mine := w.brokered(session.Session{Name: "carol", SourceIdentity: "carol@example.com"})
+	if a := w.federation(w.linkOf(mine)); a.StatusCode != http.StatusSeeOther {
+		t.Fatal(a.Status)
 	}
-	for _, cookie := range []*http.Cookie{old, replaced} {
-		w.cookies[SessionCookie] = cookie
-		w.get("/users").leadsTo(t, "/signin?return=%2Fusers")
+	here := w.cookies[SessionCookie]
+	for what, other := range map[string]session.Session{
+		"no source identity":      {Name: "carol"},
+		"another source identity": {Name: "carol", SourceIdentity: "mallory@example.com"},
+		"another session of hers": {Name: "carol", SourceIdentity: "carol@example.com"}, // or so its maker said
+	} {
+		link := w.linkOf(w.brokered(other))
+		a := w.federation(link)
+		read, err := io.ReadAll(a.Body)
+		w.must(err)
+		if a.StatusCode != http.StatusConflict || len(a.Cookies()) > 0 || !strings.Contains(string(read), "developers/carol with other credentials") {
+			t.Errorf("T241: %s: %s, %v: %s", what, a.Status, a.Cookies(), read)
+		}
+		for _, of := range []string{mine.AccessKeyID, "AROADEVELOPERSDEVELO:carol"} { // what a link says is not believed
+			if a := w.federation(link + "&Present=" + url.QueryEscape(of)); a.StatusCode != http.StatusConflict {
+				t.Errorf("T241: %s: %s", what, a.Status)
+			}
+		}
+		w.get("/users").contains(t, "developers/carol")
 	}
+	w.later(time.Minute)
+	if a := w.federation(w.linkOf(mine)); a.StatusCode != http.StatusSeeOther || w.cookies[SessionCookie].Value == here.Value {
+		t.Fatalf("T241: the same credentials: %s", a.Status)
+	}
+	w.get("/users").contains(t, "developers/carol")
+	w.cookies[SessionCookie] = here
+	w.get("/users").leadsTo(t, "/signin?return=%2Fusers")
+}
+
+// T249: whoever may assume a role chooses the name of the session. However often they sign in
+// under the name of somebody else, it ends none of the other's sessions: each has room for
+// their own.
+func TestT249_SameNameDoesNotPushOut(t *testing.T) {
+	w := newWorld(t)
+	alone := func(c session.Credentials) *http.Response {
+		clear(w.cookies) // another browser
+		return w.federation(w.linkOf(c))
+	}
+	hers := w.brokered(session.Session{Name: "carol"})
+	alone(hers)
+	first := w.cookies[SessionCookie]
+	w.later(time.Minute)
+	for range 2 * session.MaxBrowsers {
+		alone(w.brokered(session.Session{Name: "carol"}))
+	}
+	w.cookies[SessionCookie] = first
+	w.get("/users").contains(t, "developers/carol")
+	// Her own are bounded: the one that was not used for longest ends.
+	for range session.MaxBrowsers {
+		w.later(time.Second)
+		alone(hers)
+	}
+	w.cookies[SessionCookie] = first
+	w.get("/users").leadsTo(t, "/signin?return=%2Fusers")
 }
 
 // T241: browsers leave the cookie out where another site posts, so a posted link is looked
@@ -350,7 +421,7 @@ func TestSignInLinkInABrowser(t *testing.T) {
 	base := w.enter(b)
 	b.Expect("status of 409")
 	b.Open(base + link)
-	b.WaitText("You are signed in as somebody else")
+	b.WaitText("You are signed in already")
 	b.Screenshots("signin-instead")
 	b.Press("Sign out and go on")
 	b.WaitText("developers/mallory")

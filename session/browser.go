@@ -19,8 +19,17 @@ const (
 	BrowserIdle     = time.Hour
 )
 
-// MaxBrowsers bounds the sessions of one person; the oldest ends for a new one.
-const MaxBrowsers = 20
+// MaxBrowsers bounds the sessions of one person; the oldest ends for a new one. Of a role it
+// is those of one bearer: whoever may assume it chooses the name under which they are kept,
+// and must not end what others have under the same. Therefore no more than maxOfName are
+// kept of all who share a name, and then a new one is refused. Sessions that are not used end soon.
+const (
+	MaxBrowsers = 20
+	maxOfName   = 50 * MaxBrowsers
+)
+
+// ErrTooManyBrowsers is returned where too many are signed in under the name of a role's session.
+var ErrTooManyBrowsers = errors.New("too many browsers are signed in under this name")
 
 // seenEvery is how exactly the last use of a browser session is kept: a record is written
 // no more often than this.
@@ -117,24 +126,37 @@ func (c *Codec) NewBrowser(tx store.Tx, s *Session, b *identity.BrowserSession, 
 		return "", fmt.Errorf("draw the secret of a browser session: %w", err)
 	}
 	text := base64.RawURLEncoding.EncodeToString(secret)
-	if err := makeRoom(tx, b.PersonID, now); err != nil {
+	if err := c.makeRoom(tx, s, now); err != nil {
 		return "", err
 	}
 	return b.PersonID + "." + text, identity.BrowserSessions.Put(tx, b, b.PersonID, identity.Digest(text))
 }
 
-// makeRoom removes the sessions of a person that have ended, and the oldest ones above the
-// bound.
-func makeRoom(tx store.Tx, person string, now time.Time) error {
+// makeRoom removes the sessions of a person that have ended, and the oldest ones of the same
+// bearer above the bound.
+func (c *Codec) makeRoom(tx store.Tx, s *Session, now time.Time) error {
+	person := s.Person()
 	all, err := browsers(tx, person)
 	if err != nil {
 		return err
 	}
 	slices.SortFunc(all, func(a, b *Browser) int { return b.LastSeen.Compare(a.LastSeen) })
-	for i, b := range all {
-		if i >= MaxBrowsers-1 || !now.Before(b.Ends()) {
-			identity.BrowserSessions.Delete(tx, person, b.digest)
+	kept, own := 0, 0
+	for _, b := range all {
+		of, err := c.Open(b.AccessKeyID, b.Token)
+		ended := err != nil || !now.Before(b.Ends()) // or the key under it is retired
+		if !ended && s.SameBearer(of) {
+			own++
+			ended = own >= MaxBrowsers
 		}
+		if ended {
+			identity.BrowserSessions.Delete(tx, person, b.digest)
+			continue
+		}
+		kept++
+	}
+	if kept >= maxOfName {
+		return ErrTooManyBrowsers
 	}
 	return nil
 }

@@ -99,3 +99,18 @@ func (s *Session) Person() string {
 	}
 	return s.PrincipalID + ":" + s.Name
 }
+
+// SameBearer tells whether two sessions of one Person are the same human's or program's: of
+// a role, those with one source identity, which nobody can change along a chain of roles, or
+// where there is none, those made of one session. Name, second and issuer would not do: a
+// broker asks for the sessions of many people with one key, and they may get one name in one
+// second.
+func (s *Session) SameBearer(of *Session) bool {
+	switch {
+	case s.Kind != Role && s.Kind != Federated:
+		return true
+	case s.SourceIdentity != "" || of.SourceIdentity != "":
+		return s.SourceIdentity == of.SourceIdentity
+	}
+	return s.Bearer == of.Bearer
+}

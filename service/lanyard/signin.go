@@ -213,19 +213,9 @@ func (s *Service) signedIn(c *service.Call) (browsers []*session.Browser, logins
 }
 
 // sameBearer tells whether a session of the caller's role and session name, or user, is the
-// caller's own: of a role, one with the same source identity, which nobody can change along
-// a chain of roles, or where there is none, one that was made of the same session. Name,
-// second and issuer would not do: a broker asks for the sessions of many people with one key,
-// and they may get one name in one second.
+// caller's own.
 func sameBearer(p *authn.Principal, of *session.Session) bool {
-	if p.Kind != authn.AssumedRole && p.Kind != authn.FederatedUser {
-		return true
-	}
-	own := p.Session
-	if own.SourceIdentity != "" || of.SourceIdentity != "" {
-		return own.SourceIdentity == of.SourceIdentity
-	}
-	return own.Bearer == of.Bearer
+	return p.Kind != authn.AssumedRole && p.Kind != authn.FederatedUser || p.Session.SameBearer(of)
 }
 
 // sealedFor is sameBearer of a session that a record holds.

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/signin/types"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/prelude"
@@ -110,8 +112,8 @@ func (s *Service) GetSigninToken(c *service.Call, in *GetSigninTokenInput) (*Get
 	return &GetSigninTokenOutput{SigninToken: &token}, nil
 }
 
-// ConsoleLoginInput is what a browser brings. Present is the id of the person who is signed
-// in in it already (see session.Session.Person), which Federation adds.
+// ConsoleLoginInput is what a browser brings. Present is whose session is in it already, if
+// one is (see session.Session.Bearer), which Federation adds.
 type ConsoleLoginInput struct{ SigninToken, Issuer, Destination, Present *string }
 
 // ConsoleLoginOutput is what the browser is given: Cookie is the value of the cookie of its
@@ -193,9 +195,10 @@ func (s *Service) ConsoleLogin(c *service.Call, in *ConsoleLoginInput) (*Console
 		return nil, invalid("Issuer must be the http or https URL of the identity provider's sign-in page.")
 	}
 	// A link that somebody made must not change who is signed in: what a person then does and
-	// types would be somebody else's. AWS refuses it, too; the token can still be used.
-	if present := text(in.Present); present != "" && present != c.Principal.Session.Person() {
-		return nil, service.WithStatus(invalid("You must first sign out before signing in as "+c.Principal.ARN+"."), http.StatusConflict)
+	// types would be somebody else's. AWS refuses it, too; the token can still be used. The
+	// names of sessions do not tell people apart, so only the very same credentials may.
+	if present := text(in.Present); present != "" && present != bearer(c.Principal.Session) {
+		return nil, service.WithStatus(invalid("You must first sign out before signing in as "+c.Principal.ARN+" with other credentials."), http.StatusConflict)
 	}
 	key, _ := codeKey(text(in.SigninToken))
 	var code identity.OAuthCode
@@ -217,8 +220,14 @@ func (s *Service) ConsoleLogin(c *service.Call, in *ConsoleLoginInput) (*Console
 		UserAgent: cut(c.Event.UserAgent, 256),
 		Issuer:    text(in.Issuer),
 	}, c.Now, c.Rand)
+	if errors.Is(err, session.ErrTooManyBrowsers) {
+		return nil, &types.TooManyRequestsError{Error_: types.OAuth2ErrorCodeInvalidRequest, Message: aws.String("Too many browsers are signed in as " + c.Principal.ARN + ".")}
+	}
 	return &ConsoleLoginOutput{Cookie: &cookie, Location: &to}, err
 }
+
+// bearer is the Bearer of a session as text.
+func bearer(s *session.Session) string { return hex.EncodeToString(s.Bearer[:]) }
 
 // isPage tells whether a text is the URL of a page.
 func isPage(text string) bool {
@@ -339,7 +348,7 @@ func (f *Federation) login(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if present != nil {
-			query.Set(presentParameter, present.PersonID)
+			query.Set(presentParameter, bearer(present.Session))
 		}
 	}
 	asked := r.Clone(r.Context())
