@@ -109,7 +109,7 @@ func (c *Console) disableForm(v *Visit, names []string, refused *Problem) error 
 func (v *Visit) disablePage(body disablePage, names []string) error {
 	page := Page{
 		Title: "Disable users", Crumbs: []Crumb{{"Users", "/users"}},
-		Lead: "Disabled users cannot sign in, and neither their access keys nor their sessions work. The users stay, with their groups, policies, tags and MFA devices.",
+		Lead: "Disabled users cannot sign in, and neither their access keys, nor other credentials, nor their sessions work. The users stay, with their groups, policies, tags and MFA devices.",
 		CLI: []Command{
 			{Line: CLI("aws", "iam", "update-access-key", "--user-name", names[0]).Line + " --access-key-id KEY-ID --status Inactive"},
 			CLI("aws", "iam", "delete-login-profile", "--user-name", names[0]),
@@ -150,6 +150,19 @@ func (v *Visit) lookAtUser(name string) disabledUser {
 	case err != nil:
 		row.State, row.Problem = State{Bad, "Cannot be seen"}, v.ProblemOf(err)
 	}
+	u.Steps = append(u.Steps, row)
+	others, err := activeOthers(ctx, api, name)
+	ids := make([]string, len(others))
+	for i, o := range others {
+		ids[i] = o.id
+	}
+	row = stepRow{Title: deactivateOthers, State: State{Warning, "Will be done"}, Detail: strings.Join(ids, ", ")}
+	switch {
+	case err != nil:
+		row.State, row.Problem = State{Bad, "Cannot be seen"}, v.ProblemOf(err)
+	case len(others) == 0:
+		row.State = State{Neutral, "None is active"}
+	}
 	u.Steps = append(u.Steps, row, stepRow{Title: "End all sessions", State: State{Warning, "Will be done"}, Detail: "Those of roles, too, that an access key of theirs began."})
 	return u
 }
@@ -172,6 +185,74 @@ func keysOf(ctx context.Context, api *API, name string) (active, all []string, _
 			return active, all, nil
 		}
 	}
+}
+
+// otherCredential is something of a user's, beside access keys and password, that can be made
+// inactive.
+type otherCredential struct {
+	what, id   string
+	deactivate func(context.Context) error
+}
+
+const deactivateOthers = "Deactivate SSH keys, certificates and service credentials"
+
+// activeOthers are those of a user's other credentials that are active, as far as they can be
+// seen, and what kept others from being seen.
+func activeOthers(ctx context.Context, api *API, name string) (found []otherCredential, _ error) {
+	note := func(what string, id *string, status types.StatusType, deactivate func(context.Context) error) {
+		if status == types.StatusTypeActive {
+			found = append(found, otherCredential{what, aws.ToString(id), deactivate})
+		}
+	}
+	var faults []error
+	keys := iam.NewListSSHPublicKeysPaginator(api.IAM, &iam.ListSSHPublicKeysInput{UserName: &name})
+	for keys.HasMorePages() {
+		out, err := keys.NextPage(ctx)
+		if err != nil {
+			faults = append(faults, err)
+			break
+		}
+		for _, k := range out.SSHPublicKeys {
+			note("an SSH key", k.SSHPublicKeyId, k.Status, func(ctx context.Context) error {
+				_, err := api.IAM.UpdateSSHPublicKey(ctx, &iam.UpdateSSHPublicKeyInput{UserName: &name, SSHPublicKeyId: k.SSHPublicKeyId, Status: types.StatusTypeInactive})
+				return err
+			})
+		}
+	}
+	certificates := iam.NewListSigningCertificatesPaginator(api.IAM, &iam.ListSigningCertificatesInput{UserName: &name})
+	for certificates.HasMorePages() {
+		out, err := certificates.NextPage(ctx)
+		if err != nil {
+			faults = append(faults, err)
+			break
+		}
+		for _, x := range out.Certificates {
+			note("a signing certificate", x.CertificateId, x.Status, func(ctx context.Context) error {
+				_, err := api.IAM.UpdateSigningCertificate(ctx, &iam.UpdateSigningCertificateInput{UserName: &name, CertificateId: x.CertificateId, Status: types.StatusTypeInactive})
+				return err
+			})
+		}
+	}
+	for in := (&iam.ListServiceSpecificCredentialsInput{UserName: &name}); ; {
+		out, err := api.IAM.ListServiceSpecificCredentials(ctx, in)
+		if err != nil {
+			faults = append(faults, err)
+			break
+		}
+		for _, s := range out.ServiceSpecificCredentials {
+			note("a service-specific credential", s.ServiceSpecificCredentialId, s.Status, func(ctx context.Context) error {
+				_, err := api.IAM.UpdateServiceSpecificCredential(ctx, &iam.UpdateServiceSpecificCredentialInput{UserName: &name, ServiceSpecificCredentialId: s.ServiceSpecificCredentialId, Status: types.StatusTypeInactive})
+				return err
+			})
+		}
+		if in.Marker = out.Marker; !out.IsTruncated {
+			break
+		}
+	}
+	if len(faults) > 0 {
+		return found, faults[0]
+	}
+	return found, nil
 }
 
 func isNoSuch(err error) bool {
@@ -208,7 +289,8 @@ func (c *Console) disableUsers(v *Visit) error {
 	return v.disablePage(body, names)
 }
 
-// disableUser takes a user's keys, then the password, and ends at last what they began.
+// disableUser takes a user's keys, the password and other credentials, and ends at last what
+// they began.
 func (v *Visit) disableUser(name string) disabledUser {
 	u := disabledUser{Name: name, Path: userPath(name, "credentials")}
 	if v.Person.isSelf(name) {
@@ -241,6 +323,16 @@ func (v *Visit) disableUser(name string) disabledUser {
 		u.Steps = append(u.Steps, stepRow{Title: "Remove the console password", State: State{Neutral, "There was none"}})
 	} else {
 		step("Remove the console password", "", err)
+	}
+	others, err := activeOthers(ctx, api, name)
+	switch {
+	case err != nil:
+		step(deactivateOthers, "", err)
+	case len(others) == 0:
+		u.Steps = append(u.Steps, stepRow{Title: deactivateOthers, State: State{Neutral, "None was active"}})
+	}
+	for _, o := range others {
+		step("Deactivate "+o.what, o.id, o.deactivate(ctx))
 	}
 	_, err = lanyard.Call[lanyard.RevokeSessionsOutput](ctx, api.Lanyard, &lanyard.RevokeSessionsInput{UserName: &name})
 	step("End the user’s sessions", "", err)

@@ -1,16 +1,23 @@
 package console
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/store"
@@ -47,6 +54,26 @@ func (w *world) left(name string) (keys int, password bool) {
 	return len(ids), err == nil
 }
 
+// keyPair is a key as ssh-keygen prints it, and a certificate of it.
+func keyPair(t *testing.T, now time.Time) (public, certificate string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := ssh.NewPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := now.Add(-time.Hour)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: from, NotAfter: from.AddDate(10, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(ssh.MarshalAuthorizedKey(line)), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
 func TestDisableUsers(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("admin", everything)
@@ -57,9 +84,17 @@ func TestDisableUsers(t *testing.T) {
 
 	w.leads(w.get("/users/disable"), "/users").contains(t, "Mark the users to be disabled first.")
 	w.post("/users/disable", url.Values{"typed": {"disable 0 users"}}).contains(t, "Nobody was chosen")
+	mail, err := w.api().IAM.CreateServiceSpecificCredential(t.Context(), &iam.CreateServiceSpecificCredentialInput{UserName: aws.String("alice"), ServiceName: aws.String("codecommit.amazonaws.com")})
+	w.must(err)
+	other := *mail.ServiceSpecificCredential.ServiceSpecificCredentialId
+	public, certificate := keyPair(t, w.now)
+	_, err = w.api().IAM.UploadSSHPublicKey(t.Context(), &iam.UploadSSHPublicKeyInput{UserName: aws.String("alice"), SSHPublicKeyBody: &public})
+	w.must(err)
+	_, err = w.api().IAM.UploadSigningCertificate(t.Context(), &iam.UploadSigningCertificateInput{UserName: aws.String("alice"), CertificateBody: &certificate})
+	w.must(err)
 	chosen := url.Values{"user": {"alice", "bob", "ALICE", "quiet", "Admin", "gone", "<b>"}}
 	page := w.get("/users/disable?" + chosen.Encode())
-	page.contains(t, alice, bob, "Will be done", "There is none", "None is active", "That is you", "There is no such user", "<b>", "What was typed is not valid", "disable 4 users", "can be given again")
+	page.contains(t, alice, bob, other, "Will be done", "There is none", "None is active", "That is you", "There is no such user", "<b>", "What was typed is not valid", "disable 4 users", "can be given again")
 	if n := strings.Count(page.body, alice); n != 1 {
 		t.Errorf("the key of alice is there %d times", n)
 	}
@@ -91,6 +126,12 @@ func TestDisableUsers(t *testing.T) {
 		}
 	}
 
+	left, err := activeOthers(t.Context(), w.api(), "alice")
+	if err != nil || len(left) != 0 {
+		t.Errorf("left active: %v, %v", left, err)
+	}
+	page.contains(t, other, "Deactivate an SSH key", "Deactivate a signing certificate", "Deactivate a service-specific credential")
+
 	me, err := w.api().IAM.GetUser(t.Context(), &iam.GetUserInput{UserName: aws.String("alice")})
 	w.must(err)
 	w.edit(func(tx store.Tx) error {
@@ -111,7 +152,7 @@ func TestDisablingGoesOn(t *testing.T) {
 	w := newWorld(t)
 	w.signInRoot()
 	first, second := w.makeLogin("first"), w.makeLogin("second")
-	w.signIn("helper", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:ListAccessKeys","iam:UpdateAccessKey","iam:GetLoginProfile","iam:DeleteLoginProfile","iam:PutUserPolicy"],"Resource":"*"},
+	w.signIn("helper", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:ListAccessKeys","iam:UpdateAccessKey","iam:GetLoginProfile","iam:DeleteLoginProfile","iam:PutUserPolicy","iam:ListSSHPublicKeys","iam:ListSigningCertificates","iam:ListServiceSpecificCredentials"],"Resource":"*"},
 		{"Effect":"Deny","Action":["iam:UpdateAccessKey","iam:PutUserPolicy"],"Resource":"arn:aws:iam::111122223333:user/first"}]}`)
 	page := w.post("/users/disable", url.Values{"user": {"first", "second"}, "typed": {"disable 2 users"}})
 	page.contains(t, "Of 1 user something could not be done", "Could not be done", "iam:UpdateAccessKey", first, second, "Done")
@@ -124,7 +165,7 @@ func TestDisablingGoesOn(t *testing.T) {
 
 	// Whoever may nothing of it sees what is missing, of each.
 	w.signIn("nobody", nothing)
-	w.get("/users/disable?user=first&user=second").contains(t, "Cannot be seen", "iam:ListAccessKeys", "iam:GetLoginProfile")
+	w.get("/users/disable?user=first&user=second").contains(t, "Cannot be seen", "iam:ListAccessKeys", "iam:GetLoginProfile", "iam:ListSSHPublicKeys")
 	w.post("/users/disable", url.Values{"user": {"first"}, "typed": {"disable 1 user"}}).contains(t, "Could not be done", "iam:DeleteLoginProfile")
 }
 
