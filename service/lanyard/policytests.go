@@ -2,11 +2,12 @@ package lanyard
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -355,7 +356,12 @@ func lockToken(set *identity.PolicyTestSet) *string {
 	if set.Revision == 0 {
 		return aws.String("0")
 	}
-	return aws.String(strconv.Itoa(set.Revision) + "-" + strconv.FormatInt(set.At.Unix(), 10))
+	text, err := json.Marshal(set)
+	if err != nil {
+		panic(err) // strings, numbers and times
+	}
+	sum := sha256.Sum256(text)
+	return aws.String(base64.RawURLEncoding.EncodeToString(sum[:16]))
 }
 
 // testsToRun are the tests of the request, or else those of the policy.

@@ -324,3 +324,33 @@ func TestRunPolicyTestsAsksForSimulating(t *testing.T) {
 		}
 	}
 }
+
+// A lock token of tests that were deleted is not that of what was kept since, however soon.
+func TestLockTokenOfPolicyTests(t *testing.T) {
+	l, _, policy := tested(t)
+	c := clientFor(l, l.AccessKeyID, l.SecretAccessKey)
+	put := func(action string, token *string) (*string, error) {
+		in := &lanyard.PutPolicyTestsInput{PolicyArn: &policy, LockToken: token, Tests: []lanyard.PolicyTest{expecting(l, "alice", action, "allowed")}}
+		out, err := lanyard.Call[lanyard.PutPolicyTestsOutput](t.Context(), c, in)
+		if err != nil {
+			return nil, err
+		}
+		return out.LockToken, nil
+	}
+	first, err := put("s3:GetObject", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := lanyard.Call[lanyard.GetPolicyTestsOutput](t.Context(), c, &lanyard.GetPolicyTestsInput{PolicyArn: &policy}); err != nil || *got.LockToken != *first {
+		t.Fatalf("token %v and not %s, %v", got, *first, err)
+	}
+	if _, err := lanyard.Call[lanyard.DeletePolicyTestsOutput](t.Context(), c, &lanyard.DeletePolicyTestsInput{PolicyArn: &policy}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := put("s3:PutObject", aws.String("0")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := put("s3:GetObject", first); err == nil || !strings.Contains(err.Error(), "ConcurrentModificationException") {
+		t.Errorf("a token from before: %v", err)
+	}
+}
