@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -88,6 +89,8 @@ type disk struct {
 	path  string
 	lock  *os.File
 	acked *acked
+	// still: the file is a copy that nobody changes. It is only read, and no file is made beside it.
+	still bool
 	options
 
 	pool    *sql.DB   // of the writer, one connection
@@ -133,6 +136,9 @@ func rowChecksum(key []byte, sum uint64) uint64 {
 }
 
 func (d *disk) dsn(params url.Values) string {
+	if d.still {
+		params = url.Values{"mode": {"ro"}, "immutable": {"1"}, "_query_only": {"1"}}
+	}
 	params.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
 	params.Add("_pragma", fmt.Sprintf("cache_size(-%d)", cacheKiB))
 	params.Add("_pragma", "trusted_schema(0)")
@@ -160,7 +166,7 @@ func (d *disk) connect() (_ engine.State, err error) {
 			d.disconnect()
 		}
 	}()
-	d.pool, err = sql.Open("sqlite", d.dsn(url.Values{
+	d.pool, err = sql.Open("sqlite", d.dsn(url.Values{ // which are others for a copy
 		"mode": {"rw"},
 		"_pragma": {
 			"journal_mode(WAL)",
@@ -222,19 +228,21 @@ func (d *disk) identify() error {
 		return err
 	}
 	switch {
-	case id == 0 && version == 0 && len(found) == 0:
+	case id == 0 && version == 0 && len(found) == 0 && !d.still:
 		return d.create()
 	case id != applicationID:
-		return fmt.Errorf("%w: %s is not a Lanyard database", store.ErrCorrupt, databaseFile)
+		return fmt.Errorf("%w: %s is not a Lanyard database", store.ErrCorrupt, d.name())
 	case version > format:
 		return fmt.Errorf("%w: %s has format %d, this release knows up to %d; run the newer release, or restore a backup that this one made",
-			store.ErrNewer, databaseFile, version, format)
+			store.ErrNewer, d.name(), version, format)
 	case version < 1 || !slices.Equal(found, schemaOf(version)):
-		return fmt.Errorf("%w: the schema of %s is not that of format %d", store.ErrCorrupt, databaseFile, version)
+		return fmt.Errorf("%w: the schema of %s is not that of format %d", store.ErrCorrupt, d.name(), version)
 	}
 	d.reached(version)
 	return nil
 }
+
+func (d *disk) name() string { return filepath.Base(d.path) }
 
 // reached notes the format of the database.
 func (d *disk) reached(version int64) {
@@ -291,7 +299,7 @@ func (d *disk) load() (engine.State, error) {
 	if m.checksum() != uint64(checksum) {
 		return engine.State{}, corrupt("the table meta has a wrong checksum")
 	}
-	if m.commits < d.acked.commit {
+	if !d.still && m.commits < d.acked.commit {
 		return engine.State{}, corrupt("commits %d to %d were acknowledged but are not there (if you restored an older copy on purpose, delete %s)",
 			m.commits+1, d.acked.commit, ackedFile)
 	}
@@ -339,6 +347,9 @@ func corrupt(format string, args ...any) error {
 
 // Commit implements engine.Backend.
 func (d *disk) Commit(b *engine.Batch) error {
+	if d.still {
+		return errors.New("a copy is not written to")
+	}
 	m := d.meta
 	m.commits, m.revision = b.Commit, b.Revision
 	err := d.transact(func() error { return d.write(b, &m) })
@@ -478,6 +489,9 @@ func (d *disk) Close() error {
 	d.sealOpen()
 	d.readers.Close() // before the writer's connection, which tidies up
 	d.disconnect()
+	if d.still {
+		return nil
+	}
 	return errors.Join(d.acked.Close(), d.lock.Close())
 }
 
@@ -494,7 +508,10 @@ func (d *disk) queryRow(query string, into ...any) error {
 	return translate(err)
 }
 
-const codeReadOnly = lib.SQLITE_READONLY
+const (
+	codeReadOnly = lib.SQLITE_READONLY
+	codeFull     = lib.SQLITE_FULL
+)
 
 // resultCode is SQLite's primary result code of err, 0 if it has none.
 func resultCode(err error) int {

@@ -25,6 +25,9 @@ var killCycles = flag.Int("kill.cycles", 0, "how often to kill a writing process
 const killChild = "LANYARD_TEST_KILL_CHILD"
 
 func TestMain(m *testing.M) {
+	if job := os.Getenv(copyChild); job != "" {
+		os.Exit(runCopyChild(job))
+	}
 	if job := os.Getenv(killChild); job != "" {
 		os.Exit(runKillChild(job))
 	}
