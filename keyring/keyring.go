@@ -409,6 +409,9 @@ func (r *Ring) List() []Info {
 	return list
 }
 
+// SealKeyID is the ID of the seal key of the ring.
+func (r *Ring) SealKeyID() string { return r.keys.Load().seal.ID() }
+
 // Format keeps keys out of logs, whatever the verb.
 func (r *Ring) Format(f fmt.State, _ rune) { io.WriteString(f, "keyring.Ring") }
 

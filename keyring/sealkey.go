@@ -3,6 +3,7 @@ package keyring
 import (
 	"bytes"
 	"crypto/cipher"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -63,12 +64,32 @@ func (k SealKey) tag() [sealTagBytes]byte {
 	return [sealTagBytes]byte(expand(k.secret[:], "lanyard keyring tag", sealTagBytes))
 }
 
+// ID tells seal keys apart, for people. It says nothing about the key.
+func (k SealKey) ID() string {
+	tag := k.tag()
+	return hex.EncodeToString(tag[:])
+}
+
+// SealKeyID is the ID of the seal key that opens a ring that Marshal made.
+func SealKeyID(blob []byte) (string, error) {
+	if len(blob) < 1+sealTagBytes {
+		return "", fmt.Errorf("%w: a ring of %d bytes", ErrDamaged, len(blob))
+	}
+	if blob[0] > ringVersion {
+		return "", fmt.Errorf("%w: version %d", ErrNewer, blob[0])
+	}
+	return hex.EncodeToString(blob[1 : 1+sealTagBytes]), nil
+}
+
 // Source says where to look for the seal key, in this order. Empty fields are skipped.
 type Source struct {
 	File                 string // path of a file
 	Value                string // the key itself, from an environment variable
 	CredentialsDirectory string // systemd's $CREDENTIALS_DIRECTORY
 }
+
+// FromEnvironment is the origin of a key that is a Source's Value.
+const FromEnvironment = "environment"
 
 // Find returns the seal key of the first source that has one, and says which that was. A
 // source that has a bad one is an error: falling through to the next would hide it.
@@ -81,7 +102,7 @@ func (s Source) Find() (key SealKey, origin string, err error) {
 	}
 	if s.Value != "" {
 		key, err = ParseSealKey(s.Value)
-		return key, "environment", err
+		return key, FromEnvironment, err
 	}
 	if s.CredentialsDirectory != "" {
 		path := filepath.Join(s.CredentialsDirectory, Credential)

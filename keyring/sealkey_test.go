@@ -1,12 +1,14 @@
 package keyring
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseSealKey(t *testing.T) {
@@ -116,5 +118,37 @@ func TestSourceOrder(t *testing.T) {
 	}
 	if _, _, err := (Source{File: filepath.Join(dir, "none"), CredentialsDirectory: dir}).Find(); !errors.Is(err, ErrNoSealKey) {
 		t.Errorf("no source: %v, want ErrNoSealKey", err)
+	}
+}
+
+func TestSealKeyID(t *testing.T) {
+	a, err := GenerateSealKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := GenerateSealKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := New(a, rand.Reader, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := SealKeyID(ring.Marshal())
+	if err != nil || id != a.ID() || id != ring.SealKeyID() || len(id) != 16 || id == b.ID() {
+		t.Errorf("%q, %v; of the keys: %q, %q", id, err, a.ID(), b.ID())
+	}
+	if strings.Contains(a.Text(), id) {
+		t.Error("the id is part of the key")
+	}
+	for _, blob := range [][]byte{nil, ring.Marshal()[:8]} {
+		if _, err := SealKeyID(blob); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%x: %v", blob, err)
+		}
+	}
+	newer := ring.Marshal()
+	newer[0]++
+	if _, err := SealKeyID(newer); !errors.Is(err, ErrNewer) {
+		t.Errorf("newer: %v", err)
 	}
 }

@@ -98,7 +98,8 @@ type Server struct {
 	local    *localSocket
 	certs    *certificates
 
-	began time.Time // by the machine's clock
+	began      time.Time // by the machine's clock
+	sealOrigin string    // where the seal key is from
 
 	checking sync.Mutex // held while keys that were found somewhere are looked at
 }
@@ -158,10 +159,11 @@ func (s *Server) open() error {
 		s.ring, err = keyring.New(seal, s.rand, s.clock.Now())
 		return err
 	}
-	seal, err := s.config.sealKey()
+	seal, origin, err := s.config.sealKey()
 	if err != nil {
 		return err
 	}
+	s.sealOrigin = origin
 	if !sqlite.Exists(s.config.DataDir) {
 		return fmt.Errorf("%s: %w", s.config.DataDir, ErrNotInitialized)
 	}
@@ -745,12 +747,12 @@ func (s *Server) serveVersion(w http.ResponseWriter, _ *http.Request) {
 }
 
 // sealKey reads the seal key from where the configuration says it is.
-func (c *Config) sealKey() (keyring.SealKey, error) {
-	key, _, err := c.sealSource().Find()
+func (c *Config) sealKey() (key keyring.SealKey, origin string, err error) {
+	key, origin, err = c.sealSource().Find()
 	if errors.Is(err, keyring.ErrNoSealKey) {
-		return key, fmt.Errorf("there is no seal key at %s: run `lanyard init` first, or restore the key from its backup", c.SealKeyFile)
+		return key, "", fmt.Errorf("there is no seal key at %s: run `lanyard init` first, or restore the key from its backup", c.SealKeyFile)
 	}
-	return key, err
+	return key, origin, err
 }
 
 func (c *Config) sealSource() keyring.Source {

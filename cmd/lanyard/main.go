@@ -90,23 +90,21 @@ func printHelp(cmd *cobra.Command, _ []string) {
 			cmd.Long, cmd.UseLine(), cmd.Example, cmd.LocalFlags().FlagUsagesWrapped(80))
 		return
 	}
-	fmt.Fprintf(out, "%s\n\nCommands:\n", cmd.Long)
+	fmt.Fprintf(out, "%s\n\n", cmd.Long)
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() {
 			fmt.Fprintf(out, "  %-9s %s\n", c.Name(), c.Short)
 		}
 	}
 	fmt.Fprint(out, `
-lanyard COMMAND --help says more. Exit codes: 0 ok, 1 the answer is no,
-252 bad usage, 253 bad configuration, 254 the server refused, 255 other.
+lanyard COMMAND --help says more.
 `)
 }
 
 const about = `Lanyard is the AWS identity system for your own servers, in AWS's own protocol.
 
   lanyard server --dev        try it: in memory, loopback only
-  eval "$(lanyard env)"       in another terminal: an hour of credentials
-  lanyard why --last          why was the last request denied?`
+  eval "$(lanyard env)"       in another terminal: an hour of credentials`
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -138,7 +136,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpFunc(printHelp)
 	for _, cmd := range []*cobra.Command{
-		newServer(), newInit(), newClaim(), newRecover(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newAdvise(), newPolicy(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(), newHash(),
+		newServer(), newInit(), newBackup(), newRestore(), newClaim(), newRecover(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newAdvise(), newPolicy(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(), newHash(),
 	} {
 		root.AddCommand(cmd)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	driver "modernc.org/sqlite"
@@ -57,7 +58,7 @@ func Copy(ctx context.Context, dir, to string, check func(*Store) error) (err er
 	if err := source.copyTo(ctx, part); err != nil {
 		return fmt.Errorf("copy %s: %w", source.path, noSpace(err))
 	}
-	copied, err := OpenCopy(ctx, part.Name())
+	copied, err := openCopy(ctx, part.Name())
 	if err != nil {
 		return fmt.Errorf("the copy that was made is not sound, and neither may be %s: %w", source.path, err)
 	}
@@ -162,15 +163,19 @@ func giveName(part, to string) error {
 
 // OpenCopy opens a copy of a database for reading and verifies all of it: the structure of the
 // file, every record of the state, and every block of the logs. No file is made beside it.
-func OpenCopy(ctx context.Context, path string) (_ *Store, err error) {
+func OpenCopy(ctx context.Context, path string) (*Store, error) {
+	s, err := openCopy(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// openCopy is OpenCopy with errors that do not say which file it is about.
+func openCopy(ctx context.Context, path string) (_ *Store, err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%s: %w", path, err)
-		}
-	}()
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, errors.Unwrap(err)
@@ -178,8 +183,8 @@ func OpenCopy(ctx context.Context, path string) (_ *Store, err error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a file")
 	}
-	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
-		return nil, fmt.Errorf("%s-wal beside it holds later changes: these are files of a server, and not a backup; start a server on them", filepath.Base(path))
+	if err := alone(path); err != nil {
+		return nil, err
 	}
 	d := &disk{path: path, still: true}
 	d.opens.reset()
@@ -197,6 +202,14 @@ func OpenCopy(ctx context.Context, path string) (_ *Store, err error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// alone refuses a file of a server, beside which lie the changes that are not in it yet.
+func alone(path string) error {
+	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
+		return fmt.Errorf("%s-wal beside it holds later changes: these are files of a server, and no backup; start a server on them", filepath.Base(path))
+	}
+	return nil
 }
 
 // verify looks at what connect did not look at.
@@ -277,8 +290,16 @@ const draftPrefix = ".restore-"
 var ErrNotEmpty = errors.New("the directory is not empty")
 
 // NewDraft locks dir, which is made if there is none and has to be empty otherwise, and puts a
-// copy of the file from into it, under a temporary name. End it with Close.
-func NewDraft(dir string, from io.Reader) (_ *Draft, err error) {
+// copy of file into it, under a temporary name. End it with Close.
+func NewDraft(dir, file string) (_ *Draft, err error) {
+	from, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer from.Close()
+	if err := alone(file); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
@@ -310,12 +331,12 @@ func NewDraft(dir string, from io.Reader) (_ *Draft, err error) {
 	if d.temp, err = os.MkdirTemp(dir, draftPrefix); err != nil {
 		return nil, err
 	}
-	file, err := openPrivate(filepath.Join(d.temp, databaseFile))
+	to, err := openPrivate(filepath.Join(d.temp, databaseFile))
 	if err != nil {
 		return nil, err
 	}
-	_, err = io.Copy(file, from)
-	return d, errors.Join(err, file.Sync(), file.Close())
+	_, err = io.Copy(to, from)
+	return d, errors.Join(err, to.Sync(), to.Close())
 }
 
 // empty refuses a directory in which is more than a lock, or what a killed process left.
@@ -332,7 +353,7 @@ func (d *Draft) empty() error {
 	return nil
 }
 
-func isDraft(name string) bool { return len(name) > len(draftPrefix) && name[:len(draftPrefix)] == draftPrefix }
+func isDraft(name string) bool { return strings.HasPrefix(name, draftPrefix) }
 
 func (d *Draft) sweep() error {
 	entries, err := os.ReadDir(d.dir)
@@ -344,9 +365,9 @@ func (d *Draft) sweep() error {
 	return err
 }
 
-// Verify opens what was copied as OpenCopy does.
+// Verify opens what was copied as OpenCopy does, with errors that do not name the file.
 func (d *Draft) Verify(ctx context.Context) (*Store, error) {
-	return OpenCopy(ctx, filepath.Join(d.temp, databaseFile))
+	return openCopy(ctx, filepath.Join(d.temp, databaseFile))
 }
 
 // Open opens what was copied as Open does, so that it can be changed.

@@ -384,14 +384,7 @@ func TestDraft(t *testing.T) {
 	if err := Copy(t.Context(), dir, to, accept); err != nil {
 		t.Fatal(err)
 	}
-	draft := func(into string) (*Draft, error) {
-		file, err := os.Open(to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		return NewDraft(into, file)
-	}
+	draft := func(into string) (*Draft, error) { return NewDraft(into, to) }
 	if _, err := draft(dir); !errors.Is(err, ErrNotEmpty) {
 		t.Errorf("onto data: %v", err)
 	}
