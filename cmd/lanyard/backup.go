@@ -203,9 +203,9 @@ func newRestore() *cobra.Command {
 		Use:   "restore FILE",
 		Short: "Make a data directory of a backup, or verify one",
 		Long: `Make a data directory of a backup, in one that is empty or not there yet. All
-of the backup is verified, and that the seal key opens it, before anything is put
-in place. With --dry-run nothing is; where there is no seal key, the rest is
-verified.
+of the backup is verified, and that the seal key opens it, before anything is in
+place. With --dry-run nothing more is done; where there is no seal key, the rest
+is verified.
 
 A backup takes everything back, the end of things too. What is good for a time
 only ends with the restoration, whenever it was begun: all sessions, temporary
