@@ -50,8 +50,11 @@ type Entry struct {
 	Decision *Decision
 }
 
+// streams begins the names of the logs that are trails.
+const streams = "trail/"
+
 // stream is where an account's records are.
-func stream(account arn.AccountID) string { return "trail/" + string(account) }
+func stream(account arn.AccountID) string { return streams + string(account) }
 
 // appendEntry appends the event as it is stored.
 func (e *Event) appendEntry(dst []byte) []byte {

@@ -245,8 +245,7 @@ func (t *Trail) Stats() Stats {
 // Trim deletes the records that are older than the retention at now. The server calls
 // it from time to time; Lookup does not show them in any case.
 func (t *Trail) Trim(ctx context.Context, now time.Time) error {
-	// Logs of stores hold trails and nothing else.
-	return t.store.TrimLog(ctx, "", now.Add(-t.options.Retention))
+	return t.store.TrimLog(ctx, streams, now.Add(-t.options.Retention))
 }
 
 // item is the event as it waits in the queue.

@@ -1,27 +1,217 @@
 package identity
 
 import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/s2"
+
+	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/store"
 )
 
-// CredentialReports has the newest credential report of each account.
-var CredentialReports = store.Table[CredentialReport]{Kind: store.Report} // account
+// CredentialReportsOf has the credential reports of each account that are kept.
+var CredentialReportsOf = store.Table[CredentialReports]{Kind: store.Report} // account
 
-// CredentialReportStream is the log that holds the text of credential reports. They
-// are large and seldom read: they are not part of the state, which is in memory.
-const CredentialReportStream = "reports/credentials"
+// The bounds of what is kept of an account. A report of 10,000 users takes about 0.7 MB.
+const (
+	MaxCredentialReports     = 12
+	MaxCredentialReportBytes = 64 << 20 // in all, as they are stored; the newest is kept in any case
+)
 
-// CredentialReport is where the text of a report is: in Pieces entries of
-// CredentialReportStream, at the time Generated, which are parts of one gzip stream.
+// CredentialReports are the credential reports of an account, the one that was made last
+// first: of each day (in UTC) the last one, and of those the newest.
+//
+// This list, with what the history shows of each, is in the state; the texts are in a log of
+// the account (CredentialReportStream). They are large, seldom read, and never changed: in the
+// state they would be in memory for good, some 8 MB for 10,000 users, and be read and verified
+// at each start. A log is trimmed by time alone, so that the earlier reports of a day go with
+// the oldest that is kept and not before; they cost disk, a few hours' worth of it for each day.
+// The trail's retention does not touch them: a report a month makes a year's history.
+type CredentialReports struct {
+	Reports []CredentialReport `json:"reports"`
+}
+
+// CredentialReport is where the text of a report is, and what the history shows of it: the
+// text is in Pieces entries of CredentialReportStream, at the time Generated, which are parts
+// of one compressed stream.
 type CredentialReport struct {
 	ID        string    `json:"id"` // begins the entries that are its pieces
-	Generated time.Time `json:"at"`
+	Generated time.Time `json:"at"` // to the second
 	Pieces    int       `json:"pieces"`
-	Bytes     int       `json:"bytes"` // of the text
+	Bytes     int       `json:"bytes"`  // of the text
+	Stored    int       `json:"stored"` // bytes of the pieces
+	// Users counts the users, WithoutMFA those of them with a console password and without an
+	// MFA device, OldKeys active access keys that were more than 90 days old.
+	Users      int `json:"users"`
+	WithoutMFA int `json:"noMFA"`
+	OldKeys    int `json:"oldKeys"`
+}
+
+// CredentialReportStreams begins the names of the logs that hold credential reports.
+const CredentialReportStreams = "reports/credentials/"
+
+// CredentialReportStream is the log with the texts of an account's reports.
+func CredentialReportStream(account arn.AccountID) string {
+	return CredentialReportStreams + string(account)
+}
+
+// Newest is the report that was made last, nil if there is none.
+func (c *CredentialReports) Newest() *CredentialReport {
+	if len(c.Reports) == 0 {
+		return nil
+	}
+	return &c.Reports[0]
+}
+
+// Oldest is the time of the oldest report, zero if there is none. Texts from before it are
+// of no report any more.
+func (c *CredentialReports) Oldest() (at time.Time) {
+	for i := range c.Reports {
+		if t := c.Reports[i].Generated; at.IsZero() || t.Before(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+// Add puts a report in front, and drops those that are no longer kept.
+func (c *CredentialReports) Add(made *CredentialReport) {
+	day := func(r *CredentialReport) string { return r.Generated.UTC().Format(time.DateOnly) }
+	kept, stored := []CredentialReport{*made}, made.Stored
+	for i := range c.Reports {
+		r := &c.Reports[i]
+		if day(r) == day(made) {
+			continue
+		}
+		if stored += r.Stored; len(kept) == MaxCredentialReports || stored > MaxCredentialReportBytes {
+			break
+		}
+		kept = append(kept, *r)
+	}
+	c.Reports = kept
+}
+
+// CredentialReportsIn are the reports of an account, none if no one was ever made.
+func CredentialReportsIn(r store.Reader, account arn.AccountID) (*CredentialReports, error) {
+	all, err := CredentialReportsOf.Get(r, string(account))
+	if errors.Is(err, store.ErrNotFound) {
+		return new(CredentialReports), nil
+	}
+	return all, err
+}
+
+// CredentialReportWriter makes the pieces of a report. Close ends it; then its CredentialReport
+// is complete, and Append stores it.
+type CredentialReportWriter struct {
+	CredentialReport
+	pieces [][]byte
+	text   *s2.Writer
+}
+
+// The sizes of log entries that hold a report, and of what is compressed at a time, which is
+// the least that can be read of it.
+const (
+	reportPieceBytes = 64 << 10
+	reportBlockBytes = 256 << 10
+)
+
+// NewCredentialReport begins a report. The id must be unique within the account's second.
+func NewCredentialReport(id string, generated time.Time) *CredentialReportWriter {
+	w := &CredentialReportWriter{CredentialReport: CredentialReport{ID: id, Generated: generated}}
+	w.text = s2.NewWriter((*reportPieces)(w), s2.WriterBetterCompression(), s2.WriterBlockSize(reportBlockBytes), s2.WriterConcurrency(1))
+	return w
+}
+
+// Write adds to the text.
+func (w *CredentialReportWriter) Write(p []byte) (int, error) {
+	n, err := w.text.Write(p)
+	w.Bytes += n
+	return n, err
+}
+
+// Close ends the text.
+func (w *CredentialReportWriter) Close() error {
+	err := w.text.Close()
+	w.text = nil // and its buffers, which are larger than the pieces
+	w.Pieces, w.Stored = len(w.pieces), 0
+	for _, p := range w.pieces {
+		w.Stored += len(p)
+	}
+	return err
+}
+
+// Append stores the pieces.
+func (w *CredentialReportWriter) Append(tx store.Tx, account arn.AccountID) {
+	for _, piece := range w.pieces {
+		tx.Append(CredentialReportStream(account), w.Generated, piece)
+	}
+}
+
+// reportPieces takes the compressed text.
+type reportPieces CredentialReportWriter
+
+func (w *reportPieces) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		last := len(w.pieces) - 1
+		if last < 0 || len(w.pieces[last]) >= reportPieceBytes {
+			w.pieces = append(w.pieces, append(make([]byte, 0, reportPieceBytes), pieceHead(w.ID, len(w.pieces))...))
+			last++
+		}
+		piece := w.pieces[last]
+		n := min(len(rest), reportPieceBytes-len(piece))
+		w.pieces[last], rest = append(piece, rest[:n]...), rest[n:]
+	}
+	return len(p), nil
+}
+
+// pieceHead begins a piece: of which report it is, and which piece.
+func pieceHead(id string, n int) []byte { return fmt.Appendf(nil, "%s %d\n", id, n) }
+
+// Text reads the text of a report. store.ErrNotFound is that it is gone: the log of a
+// development server is bounded.
+func (c *CredentialReport) Text(r store.Reader, account arn.AccountID) (io.Reader, error) {
+	pieces := make([]io.Reader, c.Pieces)
+	found := 0
+	err := r.ScanLog(CredentialReportStream(account), store.LogQuery{From: c.Generated, To: c.Generated}, func(e store.LogEntry) bool {
+		head, piece, _ := bytes.Cut(e.Data, []byte("\n"))
+		id, number, _ := strings.Cut(string(head), " ")
+		if n, err := strconv.Atoi(number); err == nil && id == c.ID && n >= 0 && n < len(pieces) && pieces[n] == nil {
+			pieces[n] = bytes.NewReader(bytes.Clone(piece))
+			found++
+		}
+		return found < len(pieces)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if found < len(pieces) {
+		return nil, fmt.Errorf("credential report %s: %w", c.ID, store.ErrNotFound)
+	}
+	return s2.NewReader(io.MultiReader(pieces...), s2.ReaderMaxBlockSize(reportBlockBytes)), nil
+}
+
+// WholeText is the text of a report, all that it should be and no more.
+func (c *CredentialReport) WholeText(r store.Reader, account arn.AccountID) ([]byte, error) {
+	in, err := c.Text(r, account)
+	if err != nil {
+		return nil, err
+	}
+	text := make([]byte, c.Bytes)
+	if _, err := io.ReadFull(in, text); err != nil {
+		return nil, fmt.Errorf("credential report %s: %w", c.ID, err)
+	}
+	if n, err := io.Copy(io.Discard, in); n > 0 || err != nil {
+		return nil, fmt.Errorf("credential report %s: %w", c.ID, cmp.Or(err, errors.New("it is longer than it should be")))
+	}
+	return text, nil
 }
 
 // Activities has what users and roles last used of each service.

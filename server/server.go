@@ -5,6 +5,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -518,8 +519,7 @@ func (s *Server) background(ctx context.Context) {
 			s.log.Warn("the trail was not trimmed", "error", err)
 		}
 		s.sweepSignIns(ctx)
-		old := s.clock.Now().Add(-iam.CredentialReportLifetime)
-		if err := s.store.TrimLog(ctx, identity.CredentialReportStream, old); err != nil && ctx.Err() == nil {
+		if err := s.trimReports(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("credential reports were not trimmed", "error", err)
 		}
 		for more := true; more; {
@@ -540,6 +540,21 @@ func (s *Server) background(ctx context.Context) {
 		case <-trim.C:
 		}
 	}
+}
+
+// trimReports deletes the texts of credential reports that are no longer kept.
+func (s *Server) trimReports(ctx context.Context) error {
+	oldest := map[arn.AccountID]time.Time{}
+	err := s.store.View(ctx, func(r store.Reader) error {
+		return identity.CredentialReportsOf.Scan(r, "", func(key store.Key, kept *identity.CredentialReports) bool {
+			oldest[arn.AccountID(identity.CredentialReportsOf.Cursor(key))] = kept.Oldest()
+			return true
+		})
+	})
+	for account, at := range oldest {
+		err = cmp.Or(err, s.store.TrimLog(ctx, identity.CredentialReportStream(account), at))
+	}
+	return err
 }
 
 // Close releases what the server holds. Run does it by itself.

@@ -120,9 +120,10 @@ type Store interface {
 	// It shares its commit with other callers, and fails as Update does. The store
 	// keeps the entries' data and marks.
 	Append(ctx context.Context, entries []LogEntry) error
-	// TrimLog deletes the entries of stream ("" means of all streams) that are older
-	// than before, to within one second: none is deleted too early.
-	TrimLog(ctx context.Context, stream string, before time.Time) error
+	// TrimLog deletes the entries of the streams whose names begin with prefix ("" means of
+	// all streams) that are older than before, to within one second: none is deleted too
+	// early.
+	TrimLog(ctx context.Context, prefix string, before time.Time) error
 	// Watch yields the transactions that changed state after the revision from, in
 	// order, waiting for further ones until ctx ends (then it yields ctx's error).
 	// It yields [ErrResync] and ends where the watcher is too far behind.

@@ -1,9 +1,7 @@
 package iam
 
 import (
-	"bytes"
 	"cmp"
-	"compress/gzip"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -23,44 +21,45 @@ import (
 )
 
 // CredentialReportLifetime is how long a credential report is the newest that one
-// can have. After it a report has expired, and its text can be trimmed.
+// can have. After it a report has expired; GetCredentialReport of our own service still
+// has it.
 const CredentialReportLifetime = 4 * time.Hour
-
-// reportPieceBytes is the size of the log entries that hold a report.
-const reportPieceBytes = 64 << 10
 
 // GenerateCredentialReport makes a credential report of the account, unless there is
 // a young one. The report is made by prepareCredentialReport, from a snapshot; here it
 // is stored.
 func (s *Service) GenerateCredentialReport(c *service.Call, _ *iam.GenerateCredentialReportInput) (*iam.GenerateCredentialReportOutput, error) {
-	last, err := lastCredentialReport(c)
+	kept, err := identity.CredentialReportsIn(c.Reader, c.Scope.Account)
 	if err != nil {
 		return nil, err
 	}
+	last := kept.Newest()
 	if last != nil && !expired(c, last) {
 		return &iam.GenerateCredentialReportOutput{State: types.ReportStateTypeComplete}, nil
 	}
-	made, ok := c.Kept().(*madeReport)
+	made, ok := c.Kept().(*identity.CredentialReportWriter)
 	if !ok {
 		return &iam.GenerateCredentialReportOutput{State: types.ReportStateTypeInprogress}, nil
-	}
-	for _, piece := range made.pieces {
-		c.Tx.Append(identity.CredentialReportStream, made.Generated, piece)
 	}
 	description := "No report exists. Starting a new report generation task"
 	if last != nil {
 		description = "The last report has expired. Starting a new report generation task"
 	}
+	made.Append(c.Tx, c.Scope.Account)
+	after := *kept
+	after.Add(&made.CredentialReport)
 	return &iam.GenerateCredentialReportOutput{State: types.ReportStateTypeStarted, Description: &description},
-		identity.CredentialReports.Put(c.Tx, &made.CredentialReport, c.Account())
+		identity.CredentialReportsOf.Put(c.Tx, &after, c.Account())
 }
 
 // GetCredentialReport returns the credential report of the account.
 func (s *Service) GetCredentialReport(c *service.Call, _ *iam.GetCredentialReportInput) (*iam.GetCredentialReportOutput, error) {
-	report, err := lastCredentialReport(c)
-	switch {
-	case err != nil:
+	kept, err := identity.CredentialReportsIn(c.Reader, c.Scope.Account)
+	if err != nil {
 		return nil, err
+	}
+	report := kept.Newest()
+	switch {
 	case report != nil && !expired(c, report):
 	case s.reporting.has(c.Account()):
 		return nil, &types.CredentialReportNotReadyException{Message: aws.String("The credential report is still being generated.")}
@@ -69,7 +68,10 @@ func (s *Service) GetCredentialReport(c *service.Call, _ *iam.GetCredentialRepor
 	default:
 		return nil, noReport()
 	}
-	content, err := readReport(c, report)
+	content, err := report.WholeText(c.Reader, c.Scope.Account)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, noReport()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -82,15 +84,6 @@ func (s *Service) GetCredentialReport(c *service.Call, _ *iam.GetCredentialRepor
 
 func noReport() error {
 	return &types.CredentialReportNotPresentException{Message: aws.String("No credential report exists. Generate one first.")}
-}
-
-// lastCredentialReport is the newest report of the account, nil if there is none.
-func lastCredentialReport(c *service.Call) (*identity.CredentialReport, error) {
-	report, err := identity.CredentialReports.Get(c.Reader, c.Account())
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	return report, err
 }
 
 // expired tells whether a report is too old. One from the future, which a clock that
@@ -137,11 +130,11 @@ func (r *reporting) end(account string) {
 
 // prepareCredentialReport makes the report, if one is due and nobody else makes it.
 func (s *Service) prepareCredentialReport(c *service.Call, _ *iam.GenerateCredentialReportInput) error {
-	last, err := lastCredentialReport(c)
+	kept, err := identity.CredentialReportsIn(c.Reader, c.Scope.Account)
 	if err != nil {
 		return err
 	}
-	if last != nil && !expired(c, last) || !s.reporting.begin(c.Account()) {
+	if last := kept.Newest(); last != nil && !expired(c, last) || !s.reporting.begin(c.Account()) {
 		return nil
 	}
 	defer s.reporting.end(c.Account())
@@ -159,100 +152,14 @@ func (s *Service) prepareCredentialReport(c *service.Call, _ *iam.GenerateCreden
 	return nil
 }
 
-// madeReport is a report that is to be stored.
-type madeReport struct {
-	identity.CredentialReport
-	pieces [][]byte
-}
-
-func makeReport(c *service.Call) (*madeReport, error) {
-	m := &madeReport{CredentialReport: identity.CredentialReport{ID: c.Account() + "/" + c.RequestID, Generated: second(c.Now)}}
-	zip, err := gzip.NewWriterLevel(m, gzip.BestSpeed)
-	if err != nil {
+func makeReport(c *service.Call) (*identity.CredentialReportWriter, error) {
+	w := identity.NewCredentialReport(c.RequestID, second(c.Now))
+	row := &credentialRow{c: c}
+	if _, err := row.all(w, "", math.MaxInt); err != nil {
 		return nil, err
 	}
-	text := &counted{w: zip}
-	if _, err := writeCredentials(c, text, "", math.MaxInt); err != nil {
-		return nil, err
-	}
-	if err := zip.Close(); err != nil {
-		return nil, err
-	}
-	m.Pieces, m.Bytes = len(m.pieces), text.n
-	return m, nil
-}
-
-// Write adds to the pieces.
-func (m *madeReport) Write(p []byte) (int, error) {
-	for rest := p; len(rest) > 0; {
-		last := len(m.pieces) - 1
-		if last < 0 || len(m.pieces[last]) >= reportPieceBytes {
-			m.pieces = append(m.pieces, append(make([]byte, 0, reportPieceBytes), pieceHead(m.ID, len(m.pieces))...))
-			last++
-		}
-		piece := m.pieces[last]
-		n := min(len(rest), reportPieceBytes-len(piece))
-		m.pieces[last], rest = append(piece, rest[:n]...), rest[n:]
-	}
-	return len(p), nil
-}
-
-// pieceHead begins a piece: of which report it is, and which piece.
-func pieceHead(id string, n int) []byte { return fmt.Appendf(nil, "%s %d\n", id, n) }
-
-type counted struct {
-	w io.Writer
-	n int
-}
-
-func (c *counted) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += n
-	return n, err
-}
-
-// readReport returns the text of a report. Its pieces may be gone: the log is trimmed,
-// and that of a development server is bounded.
-func readReport(c *service.Call, report *identity.CredentialReport) ([]byte, error) {
-	pieces := make([]io.Reader, report.Pieces)
-	found := 0
-	err := c.Reader.ScanLog(identity.CredentialReportStream, store.LogQuery{From: report.Generated, To: report.Generated}, func(e store.LogEntry) bool {
-		head, piece, _ := bytes.Cut(e.Data, []byte("\n"))
-		id, number, _ := strings.Cut(string(head), " ")
-		if n, err := strconv.Atoi(number); err == nil && id == report.ID && n >= 0 && n < len(pieces) && pieces[n] == nil {
-			pieces[n] = bytes.NewReader(piece)
-			found++
-		}
-		return found < len(pieces)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if found < len(pieces) {
-		return nil, noReport()
-	}
-	text, err := unzip(io.MultiReader(pieces...), report.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("credential report of account %s: %w", c.Account(), err)
-	}
-	return text, nil
-}
-
-// unzip reads size bytes, which must be all there are: only at its end does a gzip
-// stream tell whether it is whole.
-func unzip(r io.Reader, size int) ([]byte, error) {
-	zip, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	text := make([]byte, size)
-	if _, err := io.ReadFull(zip, text); err != nil {
-		return nil, err
-	}
-	if n, err := io.Copy(io.Discard, zip); n > 0 || err != nil {
-		return nil, cmp.Or(err, errors.New("it is longer than it should be"))
-	}
-	return text, nil
+	w.Users, w.WithoutMFA, w.OldKeys = row.users, row.withoutMFA, row.oldKeys
+	return w, w.Close()
 }
 
 // credentialColumns are the columns of the report (IAM User Guide, "Getting credential
@@ -283,26 +190,25 @@ const reportedEach = 2
 // heading, root if after is "", and at most limit users behind that cursor. It returns the
 // cursor of the next piece, or "".
 func (s *Service) WriteCredentialReport(c *service.Call, w io.Writer, after string, limit int) (next string, err error) {
-	return writeCredentials(c, w, after, limit)
+	return (&credentialRow{c: c}).all(w, after, limit)
 }
 
-// writeCredentials writes the report: the root user, then the users by name.
-func writeCredentials(c *service.Call, w io.Writer, after string, limit int) (next string, err error) {
+// all writes the report: the root user, then the users by name.
+func (r *credentialRow) all(w io.Writer, after string, limit int) (next string, err error) {
+	c := r.c
 	account, err := identity.Accounts.Get(c.Reader, c.Account())
 	if err != nil {
 		return "", err
 	}
-	rules, err := passwordPolicyOf(c)
-	if err != nil {
+	if r.rules, err = passwordPolicyOf(c); err != nil {
 		return "", err
 	}
 	lines := csv.NewWriter(w)
 	if err := lines.Write(credentialColumns); err != nil {
 		return "", err
 	}
-	row := &credentialRow{c: c, rules: rules}
 	if after == "" {
-		if err := lines.Write(row.root(account)); err != nil {
+		if err := lines.Write(r.root(account)); err != nil {
 			return "", err
 		}
 	}
@@ -319,7 +225,7 @@ func writeCredentials(c *service.Call, w io.Writer, after string, limit int) (ne
 		last = key
 		written++
 		var fields []string
-		if fields, failed = row.user(u); failed == nil {
+		if fields, failed = r.user(u); failed == nil {
 			failed = lines.Write(fields)
 		}
 		return failed == nil
@@ -331,11 +237,16 @@ func writeCredentials(c *service.Call, w io.Writer, after string, limit int) (ne
 	return next, lines.Error()
 }
 
-// credentialRow makes the lines of a report, in one slice.
+// oldKey is the age from which active access keys are counted.
+const oldKey = 90 * 24 * time.Hour
+
+// credentialRow makes the lines of a report, in one slice, and counts.
 type credentialRow struct {
 	c      *service.Call
 	rules  *identity.PasswordPolicy // nil if the account has none
 	fields []string
+
+	users, withoutMFA, oldKeys int // see identity.CredentialReport
 }
 
 func (r *credentialRow) root(a *identity.Account) []string {
@@ -355,6 +266,10 @@ func (r *credentialRow) root(a *identity.Account) []string {
 }
 
 func (r *credentialRow) user(u *identity.User) ([]string, error) {
+	r.users++
+	if u.Login != nil && len(u.MFA) == 0 {
+		r.withoutMFA++
+	}
 	r.fields = append(r.fields[:0], u.Name, u.ARN(r.c.Scope.Partition), reportTime(u.Created))
 	r.password(u)
 	r.fields = append(r.fields, strconv.FormatBool(len(u.MFA) > 0))
@@ -402,6 +317,9 @@ func (r *credentialRow) key(id string) error {
 	use, err := orZero(identity.LastUses.Get(r.c.Reader, id))
 	if err != nil {
 		return err
+	}
+	if !key.Inactive && r.c.Now.Sub(key.Created) > oldKey {
+		r.oldKeys++
 	}
 	used := notApplicable
 	if !use.At.IsZero() {

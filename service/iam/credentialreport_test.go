@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,7 +108,7 @@ func TestCredentialReport(t *testing.T) {
 	if order, rows := w.report(); len(order) != 4 || rows["zoe"]["access_key_1_active"] != "false" || rows["zoe"]["access_key_2_active"] != "false" {
 		t.Errorf("anew: %q", order)
 	}
-	w.must(w.db.TrimLog(context.Background(), identity.CredentialReportStream, w.now.Add(time.Hour)))
+	w.must(w.db.TrimLog(context.Background(), identity.CredentialReportStreams, w.now.Add(time.Hour)))
 	refused(w.root(), w.iam.GetCredentialReport, get, "ReportNotPresent", "No credential report exists. Generate one first.")
 }
 
@@ -130,6 +131,61 @@ func TestCredentialReportIsOfOneAccount(t *testing.T) {
 	w.may("eve", allow("iam:GenerateCredentialReport", "*"), allow("iam:GetCredentialReport", "*"))
 	do(w.as("eve"), w.iam.GenerateCredentialReport, &iam.GenerateCredentialReportInput{})
 	do(w.as("eve"), w.iam.GetCredentialReport, &iam.GetCredentialReportInput{})
+}
+
+// Of each day the last report is kept, of those the newest twelve, with what the history shows
+// of each. That AWS's operation has a report for four hours only does not change.
+func TestKeptCredentialReports(t *testing.T) {
+	w := newWorld(t)
+	w.user("alice")
+	w.key("alice")
+	do(w.root(), w.iam.CreateLoginProfile, &iam.CreateLoginProfileInput{UserName: aws.String("alice"), Password: aws.String("Correct-Horse-9")})
+	kept := func() (all *identity.CredentialReports) {
+		w.view(func(r store.Reader) (err error) {
+			all, err = identity.CredentialReportsIn(r, ours)
+			return err
+		})
+		return all
+	}
+	w.generate() // 12:00
+	morning := *kept().Newest()
+	w.later(5 * time.Hour)
+	w.user("bob")
+	w.generate()
+	all := kept()
+	if len(all.Reports) != 1 || !all.Newest().Generated.After(morning.Generated) {
+		t.Fatalf("one day: %+v", all)
+	}
+	if r := all.Newest(); r.Users != 2 || r.WithoutMFA != 1 || r.OldKeys != 0 {
+		t.Errorf("%+v", r)
+	}
+	for range 14 {
+		w.later(7 * 24 * time.Hour)
+		w.generate()
+	}
+	all = kept()
+	if len(all.Reports) != 12 || !all.Newest().Generated.Equal(w.now) || !all.Oldest().Equal(w.now.Add(-11*7*24*time.Hour)) {
+		t.Fatalf("%d, from %s to %s, now %s", len(all.Reports), all.Oldest(), all.Newest().Generated, w.now)
+	}
+	if all.Newest().OldKeys != 1 || all.Reports[11].OldKeys != 0 {
+		t.Errorf("%+v", all)
+	}
+	w.must(w.db.TrimLog(context.Background(), identity.CredentialReportStream(ours), all.Oldest()))
+	w.view(func(r store.Reader) error {
+		for i := range all.Reports {
+			text, err := all.Reports[i].WholeText(r, ours)
+			w.must(err)
+			if n := strings.Count(string(text), "\n"); n != 4 {
+				t.Errorf("%d lines", n)
+			}
+		}
+		if _, err := morning.WholeText(r, ours); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a report that is not kept: %v", err)
+		}
+		return nil
+	})
+	w.later(5 * time.Hour)
+	refused(w.root(), w.iam.GetCredentialReport, &iam.GetCredentialReportInput{}, "ReportExpired", "The credential report has expired. Generate a new one.")
 }
 
 // While someone makes the report, others are told so, and do not make it too.
@@ -195,21 +251,22 @@ func TestLargeCredentialReport(t *testing.T) {
 	w.crowd(20_000)
 	w.generate()
 	w.view(func(r store.Reader) error {
-		report, err := identity.CredentialReports.Get(r, string(ours))
+		kept, err := identity.CredentialReportsIn(r, ours)
 		w.must(err)
+		report := kept.Newest()
 		if report.Pieces < 2 || report.Bytes < 4<<20 {
 			t.Errorf("not a large report: %+v", report)
 		}
 		sizes := 0
-		w.must(r.ScanLog(identity.CredentialReportStream, store.LogQuery{}, func(e store.LogEntry) bool {
-			if len(e.Data) > reportPieceBytes {
+		w.must(r.ScanLog(identity.CredentialReportStream(ours), store.LogQuery{}, func(e store.LogEntry) bool {
+			if len(e.Data) > 64<<10 {
 				t.Errorf("a piece of %d bytes", len(e.Data))
 			}
 			sizes += len(e.Data)
 			return true
 		}))
-		if sizes > report.Bytes/4 {
-			t.Errorf("%d bytes are kept of a report of %d", sizes, report.Bytes)
+		if sizes > report.Bytes/4 || sizes != report.Stored || report.Users != 20_000 {
+			t.Errorf("%d bytes are kept of %+v", sizes, report)
 		}
 		return nil
 	})

@@ -113,7 +113,7 @@ func TestCredentialReportIsMadeInBoundedMemory(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.crowd(20_000)
-	call := func() (m *madeReport) {
+	call := func() (m *identity.CredentialReportWriter) {
 		w.view(func(r store.Reader) (err error) {
 			m, err = makeReport(w.rootCall(r))
 			return err

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -109,13 +110,13 @@ func (l *log) drop(name string) {
 	l.streams[name] = s
 }
 
-// trim drops up to trimChunk entries older than before, of one stream or of all.
-func (l *log) trim(name string, before time.Time) (more bool) {
+// trim drops up to trimChunk entries older than before, of the streams with a prefix.
+func (l *log) trim(prefix string, before time.Time) (more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	left := trimChunk
 	for n := range l.streams {
-		if name != "" && n != name {
+		if !strings.HasPrefix(n, prefix) {
 			continue
 		}
 		for ; left > 0; left-- {

@@ -62,8 +62,8 @@ func (b *backend) Commit(batch *engine.Batch) error {
 // Recover is not called: a commit to memory is never in doubt.
 func (b *backend) Recover() (engine.State, error) { panic("memory: nothing to recover") }
 
-func (b *backend) TrimLog(stream string, before time.Time) (more bool, err error) {
-	return b.trim(stream, before), nil
+func (b *backend) TrimLog(prefix string, before time.Time) (more bool, err error) {
+	return b.trim(prefix, before), nil
 }
 
 func (b *backend) Close() error { return nil }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/s2"
@@ -523,15 +524,12 @@ func (d *disk) readError(err error) error {
 }
 
 // TrimLog implements engine.Backend.
-func (d *disk) TrimLog(stream string, before time.Time) (more bool, err error) {
+func (d *disk) TrimLog(prefix string, before time.Time) (more bool, err error) {
 	limit := engine.Nanos(before.Add(-blockSpan)) // a block that begins later may hold entries to keep
 	err = d.transact(func() error {
-		streams := []string{stream}
-		if stream == "" {
-			var err error
-			if streams, err = d.streams(); err != nil {
-				return err
-			}
+		streams, err := d.streams(prefix)
+		if err != nil {
+			return err
 		}
 		left := int64(trimBlocks)
 		for _, stream := range streams {
@@ -557,17 +555,17 @@ func (d *disk) TrimLog(stream string, before time.Time) (more bool, err error) {
 	return more, err
 }
 
-// streams lists the streams by hops through the index, not past every block.
-func (d *disk) streams() (names []string, err error) {
-	for last := ""; ; {
+// streams lists the streams with a prefix by hops through the index, not past every block.
+func (d *disk) streams(prefix string) (names []string, err error) {
+	for from, hop := prefix, ">="; ; hop = ">" {
 		var next sql.NullString
-		if err := d.conn.QueryRowContext(always, `SELECT min(stream) FROM log WHERE stream > ?`, last).Scan(&next); err != nil {
+		if err := d.conn.QueryRowContext(always, `SELECT min(stream) FROM log WHERE stream `+hop+` ?`, from).Scan(&next); err != nil {
 			return nil, err
 		}
-		if !next.Valid {
+		if !next.Valid || !strings.HasPrefix(next.String, prefix) {
 			return names, nil
 		}
-		last = next.String
-		names = append(names, last)
+		from = next.String
+		names = append(names, from)
 	}
 }

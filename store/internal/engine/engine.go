@@ -95,7 +95,7 @@ type Backend interface {
 	// ScanLog ends with ctx's error once ctx has ended.
 	ScanLog(ctx context.Context, stream string, q store.LogQuery, fn func(store.LogEntry) bool) error
 	// TrimLog deletes a bounded number of old entries and reports whether there are more.
-	TrimLog(stream string, before time.Time) (more bool, err error)
+	TrimLog(prefix string, before time.Time) (more bool, err error)
 	Close() error
 }
 
@@ -514,19 +514,19 @@ func (e *Engine) Replace(tree *Tree, with func()) error {
 }
 
 // TrimLog implements store.Store.
-func (e *Engine) TrimLog(ctx context.Context, stream string, before time.Time) error {
+func (e *Engine) TrimLog(ctx context.Context, prefix string, before time.Time) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		more, err := e.trimSome(stream, before)
+		more, err := e.trimSome(prefix, before)
 		if err != nil || !more {
 			return err
 		}
 	}
 }
 
-func (e *Engine) trimSome(stream string, before time.Time) (bool, error) {
+func (e *Engine) trimSome(prefix string, before time.Time) (bool, error) {
 	e.committing.Lock()
 	defer e.committing.Unlock()
 	if e.published.Load() == nil {
@@ -535,7 +535,7 @@ func (e *Engine) trimSome(stream string, before time.Time) (bool, error) {
 	if err := e.settle(); err != nil {
 		return false, err
 	}
-	more, err := e.backend.TrimLog(stream, before)
+	more, err := e.backend.TrimLog(prefix, before)
 	if err != nil {
 		// Trimming may be repeated: its doubt is settled by the next writer.
 		e.inDoubt.Store(errors.Is(err, ErrInDoubt))
