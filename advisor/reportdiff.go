@@ -54,13 +54,13 @@ func CompareReports(before, after string, lastUsed bool) ([]UserChange, error) {
 	// but for when something was used, and need not be taken apart.
 	lines := make(map[string]string, strings.Count(old.rest, "\n"))
 	for line := range strings.Lines(old.rest) {
-		lines[strings.ToLower(firstCell(line))] = line
+		lines[strings.ToLower(ReportedUser(line))] = line
 	}
 	same := slices.Equal(old.columns, now.columns)
 	ignored := now.ignored(lastUsed)
 	var changes []UserChange
 	for line := range strings.Lines(now.rest) {
-		name := strings.ToLower(firstCell(line))
+		name := strings.ToLower(ReportedUser(line))
 		earlier, found := lines[name]
 		delete(lines, name)
 		if found && same && sameLine(earlier, line, ignored) {
@@ -352,9 +352,9 @@ func (r *reportRow) cell(n int) string {
 	return r.cells[n]
 }
 
-// firstCell is the name that a line begins with. A name has no quotes in it, but it may stand
+// ReportedUser is the name that a line of a credential report begins with. A name has no quotes in it, but it may stand
 // in quotes: there are commas in names.
-func firstCell(line string) string {
+func ReportedUser(line string) string {
 	if quoted, ok := strings.CutPrefix(line, `"`); ok {
 		name, _, _ := strings.Cut(quoted, `"`)
 		return name

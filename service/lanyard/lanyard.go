@@ -59,12 +59,15 @@ type Config struct {
 
 // Service is the service. It is safe for concurrent use.
 type Service struct {
-	config Config
-	mfa    *authn.MFA
+	config    Config
+	mfa       *authn.MFA
+	comparing chan struct{} // holds a place for each comparison of reports
 }
 
 // New returns the service.
-func New(c Config) *Service { return &Service{config: c, mfa: &authn.MFA{Ring: c.Ring}} }
+func New(c Config) *Service {
+	return &Service{config: c, mfa: &authn.MFA{Ring: c.Ring}, comparing: make(chan struct{}, 2)}
+}
 
 // Operations is the service as the pipeline sees it.
 func (s *Service) Operations() service.Set {
@@ -94,6 +97,12 @@ func (s *Service) Operations() service.Set {
 				service.AlsoNeeds[FindEntitiesInput]("iam:ListGroups", "iam:ListRoles", "iam:ListPolicies")),
 			service.Op("GetFreshCredentialReport", service.Read, s.GetFreshCredentialReport, account,
 				service.AsksFor[GetFreshCredentialReportInput]("iam:GetCredentialReport")),
+			service.Op("ListCredentialReports", service.Read, s.ListCredentialReports, account,
+				service.AsksFor[ListCredentialReportsInput]("iam:GetCredentialReport")),
+			service.Op("GetCredentialReport", service.Read, s.GetCredentialReport, account,
+				service.AsksFor[GetCredentialReportInput]("iam:GetCredentialReport")),
+			service.Op("CompareCredentialReports", service.Read, s.CompareCredentialReports, account,
+				service.AsksFor[CompareCredentialReportsInput]("iam:GetCredentialReport")),
 			service.Op("ListCredentials", service.Read, s.ListCredentials, mayListCredentials,
 				service.AsksFor[ListCredentialsInput]("iam:ListAccessKeys"),
 				service.AlsoNeeds[ListCredentialsInput]("iam:ListMFADevices")),

@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -464,8 +465,14 @@ var samples = map[string]sample{
 		return []string{"RequestId", w.iam(nobody, "ListUsers").header.Get("X-Amzn-Requestid")}
 	},
 	"lanyard:GetFreshCredentialReport": nothing,
-	"lanyard:ListCredentials":          func(*world, string) []string { return []string{"MFADevices", "json:true"} },
-	"lanyard:ListSuppressions":         nothing,
+	"lanyard:ListCredentialReports":    nothing,
+	"lanyard:GetCredentialReport":      func(w *world, _ string) []string { return []string{"Id", w.credentialReport()} },
+	"lanyard:CompareCredentialReports": func(w *world, _ string) []string {
+		id := w.credentialReport()
+		return []string{"From", id, "To", id}
+	},
+	"lanyard:ListCredentials":  func(*world, string) []string { return []string{"MFADevices", "json:true"} },
+	"lanyard:ListSuppressions": nothing,
 	"lanyard:PutSuppression": func(w *world, _ string) []string {
 		return []string{"FindingId", "ROOT-01", "Arn", "arn:aws:iam::" + w.lanyard.Account + ":root", "Reason", "soon", "Until", fmt.Sprintf("json:%d", w.now().Add(time.Hour).Unix())}
 	},
@@ -884,4 +891,14 @@ func (w *world) denied(what, action string, r *reply) {
 	if rec := w.record(r); rec == nil || rec.ErrorCode != code {
 		w.t.Errorf("%s: the denial is not on record", what)
 	}
+}
+
+// credentialReport is the id of a report that is kept.
+func (w *world) credentialReport() string {
+	w.ok(w.iam(w.admin, "GenerateCredentialReport"))
+	var out struct{ Reports []struct{ Id string } }
+	if err := json.Unmarshal([]byte(w.ok(w.own(w.admin, "ListCredentialReports")).body), &out); err != nil || len(out.Reports) == 0 {
+		w.t.Fatalf("%v, %d reports", err, len(out.Reports))
+	}
+	return out.Reports[0].Id
 }
