@@ -208,14 +208,12 @@ func (s *installation) owner(args ...string) keys {
 // refusal.
 func (s *installation) aws(k keys, args ...string) (string, error) {
 	s.t.Helper()
-	cmd := exec.Command("aws", args...)
+	// Debian's AWS CLI knows the flag and no AWS_ENDPOINT_URL.
+	cmd := exec.Command("aws", append([]string{"--endpoint-url", s.api}, args...)...)
 	cmd.Env = append(clean(), "HOME="+s.dir, "AWS_PAGER=", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID="+k.ID, "AWS_SECRET_ACCESS_KEY="+k.Secret)
 	if k.Token != "" {
 		cmd.Env = append(cmd.Env, "AWS_SESSION_TOKEN="+k.Token)
-	}
-	for _, service := range []string{"IAM", "STS", "CLOUDTRAIL"} {
-		cmd.Env = append(cmd.Env, "AWS_ENDPOINT_URL_"+service+"="+s.api)
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
