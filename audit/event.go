@@ -143,6 +143,10 @@ type SessionAttributes struct {
 	MFAAuthenticated string `json:"mfaAuthenticated"`
 }
 
+// RecoveryCode is the MfaType of CheckMfa where a recovery code stood for an MFA device; AWS
+// has no such codes.
+const RecoveryCode = "Recovery Code"
+
 // Restart forgets what an operation put into the event, so that it can run again:
 // everything that says how the request was judged and answered. What is known of
 // the request itself stays.
@@ -227,6 +231,16 @@ const (
 	maxReferences   = 32
 	usualReferences = 5
 )
+
+// Refers returns the name of the first resource of a type that the request named, or empty.
+func (e *Event) Refers(resourceType string) string {
+	for _, r := range e.references {
+		if r.Type == resourceType {
+			return r.Name
+		}
+	}
+	return ""
+}
 
 // refer adds a reference that is not there yet.
 func (e *Event) refer(r Reference) {

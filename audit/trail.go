@@ -29,6 +29,9 @@ type Options struct {
 	QueueBytes int
 	// Failed, if set, is told of each failed attempt to write. It must not block.
 	Failed func(error)
+	// Notable, if set, is shown each event that AppendTo records, in its transaction:
+	// what it puts there is there if the deed is. It may run again, as the transaction.
+	Notable func(store.Tx, *Event) error
 }
 
 // Defaults and limits.
@@ -149,6 +152,9 @@ func (t *Trail) AppendTo(tx store.Tx, e *Event) error {
 	}
 	for _, entry := range entries {
 		tx.Append(entry.Stream, entry.At, entry.Data, entry.Marks...)
+	}
+	if t.options.Notable != nil {
+		return t.options.Notable(tx, e)
 	}
 	return nil
 }

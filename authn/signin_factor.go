@@ -82,6 +82,9 @@ func (s *SignIns) RecoveryCode(ctx context.Context, v Visitor, cookie, code stri
 				errors.Join(CountFailure(tx, PurposeRecovery, p.ID(), now), s.recordFailure(tx, v, p, true, now))
 		}
 		ForgetFailures(tx, PurposeRecovery, p.ID())
+		if err := s.recordRecoveryCode(tx, v, p, now); err != nil {
+			return Outcome{}, err
+		}
 		return s.advance(tx, v, p, of(h).with(identity.ByRecovery, now), now)
 	}, identity.StepFactor)
 }

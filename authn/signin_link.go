@@ -203,8 +203,14 @@ func (s *SignIns) claimed(tx store.Tx, v Visitor, p *identity.Person, h *identit
 			return err
 		}
 	}
-	if p.Account.RootEmail != "" {
-		identity.RootEmails.Delete(tx, p.Account.RootEmail)
+	if old := p.Account.RootEmail; old != "" {
+		if old != h.Claim.Email {
+			// While the old address is still root's, so that it is told.
+			if err := s.recordNewEmail(tx, v, p, now); err != nil {
+				return err
+			}
+		}
+		identity.RootEmails.Delete(tx, old)
 	}
 	if err := identity.RootEmails.Put(tx, &identity.Alias{Account: h.Account}, h.Claim.Email); err != nil {
 		return err
@@ -223,6 +229,16 @@ func (s *SignIns) claimed(tx store.Tx, v Visitor, p *identity.Person, h *identit
 	*p = *fresh
 	ForgetFailures(tx, PurposePassword, p.ID())
 	e, err := s.eventOf(v, p, "PasswordRecoveryCompleted", now)
+	if err != nil {
+		return err
+	}
+	e.SetSignIn("")
+	return s.Trail.AppendTo(tx, e)
+}
+
+// recordNewEmail records, as AWS does, that root's e-mail address changes.
+func (s *SignIns) recordNewEmail(tx store.Tx, v Visitor, p *identity.Person, now time.Time) error {
+	e, err := s.eventOf(v, p, "EmailUpdated", now)
 	if err != nil {
 		return err
 	}

@@ -201,6 +201,19 @@ func (s *SignIns) recordChallenge(tx store.Tx, v Visitor, p *identity.Person, no
 	return s.Trail.AppendTo(tx, e)
 }
 
+// recordRecoveryCode records that a recovery code was used, whatever else the sign-in lacks.
+func (s *SignIns) recordRecoveryCode(tx store.Tx, v Visitor, p *identity.Person, now time.Time) error {
+	e, err := s.eventOf(v, p, "CheckMfa", now)
+	if err != nil {
+		return err
+	}
+	if e.Additional, err = json.Marshal(map[string]string{"MfaType": audit.RecoveryCode}); err != nil {
+		return err
+	}
+	e.SetSignIn("")
+	return s.Trail.AppendTo(tx, e)
+}
+
 // recordNewPassword records a change of the password: a user's as ChangePassword of IAM,
 // which is recorded without any parameters, root's as the sign-in page's PasswordUpdated.
 func (s *SignIns) recordNewPassword(tx store.Tx, v Visitor, p *identity.Person, now time.Time) error {

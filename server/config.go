@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -15,6 +17,8 @@ import (
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/internal/egress"
+	"github.com/lanyard-iam/lanyard/notify"
 	"github.com/lanyard-iam/lanyard/service/iam"
 )
 
@@ -71,6 +75,17 @@ type Config struct {
 	// of them, as "NAME=NUMBER", by the names that AWS's messages have.
 	Limits iam.Limits
 	Quotas []string
+	// EgressAllow are networks beside the public internet to which the server may connect
+	// when somebody with rights in an account names an address, of a webhook for example.
+	// Dev allows loopback.
+	EgressAllow []string
+	// MailServer is smtp://USER@HOST:PORT or smtps://USER@HOST:PORT; empty sends no mail.
+	// MailFrom is the sender, MailPasswordFile has the password of USER.
+	MailServer, MailFrom, MailPasswordFile string
+	// RootCAs are whom the certificates of webhooks and of the mail server are to be from, and
+	// Resolver knows their names; nil means the system's. Tests set them.
+	RootCAs  *x509.CertPool
+	Resolver *net.Resolver
 	// Drain is how long a stopping server waits for requests under way.
 	Drain time.Duration
 
@@ -124,6 +139,9 @@ func (c *Config) Validate() error {
 	if _, err := c.console(); err != nil {
 		return err
 	}
+	if _, err := c.egress(); err != nil {
+		return err
+	}
 	if c.Dev {
 		return c.validateDev(loopback)
 	}
@@ -166,6 +184,41 @@ func (c *Config) console() (*url.URL, error) {
 	}
 	u.Path, u.Host = "", strings.ToLower(u.Host)
 	return u, nil
+}
+
+// egress is the guard of what is connected to.
+func (c *Config) egress() (*egress.Guard, error) {
+	allow, err := egress.ParseAllow(c.EgressAllow)
+	if err != nil {
+		return nil, fmt.Errorf("--egress-allow: %w", err)
+	}
+	if c.Dev {
+		allow = append(allow, egress.Loopback()...)
+	}
+	return &egress.Guard{Allow: allow, RootCAs: c.RootCAs, Resolver: c.Resolver}, nil
+}
+
+// mail is the mail server, or nil where there is none.
+func (c *Config) mail() (*notify.Mail, error) {
+	if c.MailServer == "" {
+		if c.MailFrom != "" || c.MailPasswordFile != "" {
+			return nil, errors.New("there is no mail server: say --mail-server smtp://USER@HOST:PORT")
+		}
+		return nil, nil
+	}
+	password := ""
+	if c.MailPasswordFile != "" {
+		text, err := os.ReadFile(c.MailPasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("the mail server's password: %w", err)
+		}
+		password = strings.TrimRight(string(text), "\r\n")
+	}
+	m, err := notify.ParseMail(c.MailServer, c.MailFrom, password)
+	if err == nil {
+		m.Guard.RootCAs, m.Guard.Resolver = c.RootCAs, c.Resolver
+	}
+	return m, err
 }
 
 // setQuotas brings Quotas into Limits.

@@ -35,6 +35,7 @@ import (
 	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/internal/strict"
 	"github.com/lanyard-iam/lanyard/keyring"
+	"github.com/lanyard-iam/lanyard/notify"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/service/cloudtrail"
 	"github.com/lanyard-iam/lanyard/service/iam"
@@ -75,6 +76,7 @@ type Server struct {
 	sessions *session.Codec
 	authz    *authz.Authorizer
 	trail    *audit.Trail
+	outbox   *notify.Outbox
 	redact   *audit.Redactor
 	managed  *awsmanaged.Catalogue
 	iam      *iam.Service
@@ -230,9 +232,13 @@ func (s *Server) wire() error {
 		}
 		return input, output
 	})
+	if s.outbox, err = s.newOutbox(); err != nil {
+		return err
+	}
 	s.trail, err = audit.NewTrail(s.store, audit.Options{
 		Key:       s.key("event history pages"),
 		Retention: s.config.Retention,
+		Notable:   s.outbox.Put,
 		Failed:    func(err error) { s.log.Error("audit records wait to be written", "error", err) },
 	})
 	if err != nil {
@@ -286,6 +292,7 @@ func (s *Server) sets() []service.Set {
 			Sessions: s.sessions, ConsoleURL: s.consoleAddress, Trail: s.trail, CredentialReport: s.iam.WriteCredentialReport,
 			Keys: s.securityKeys, DevicesPerPerson: s.limits().MFADevicesPerUser, Authz: s.authz,
 			Managed: s.managed,
+			Outbox:  s.outbox,
 			Ring:    s.ring, TokensPerAccount: s.limits().UsersPerAccount, Passwords: s.passwords,
 		}).Operations(),
 	}
@@ -511,6 +518,7 @@ func (s *Server) refused(from net.Addr, why strict.Violation) {
 func (s *Server) background(ctx context.Context) {
 	var uses sync.WaitGroup
 	uses.Go(func() { s.usage.Run(ctx) })
+	uses.Go(func() { s.outbox.Run(ctx) })
 	defer uses.Wait() // the last uses are written before the store closes
 	trim := time.NewTicker(trimEvery)
 	defer trim.Stop()
@@ -700,7 +708,7 @@ func (s *Server) health(ctx context.Context) []console.Check {
 			data.Text = fmt.Sprintf("%.1f MB on disk; records are kept for %d days", float64(size)/1e6, int(s.config.Retention/(24*time.Hour)))
 		}
 	}
-	return append(all, data, signIn, console.Check{Name: "uptime", OK: true, Text: time.Since(s.began).Round(time.Second).String()})
+	return append(all, data, signIn, s.notifications(ctx), console.Check{Name: "uptime", OK: true, Text: time.Since(s.began).Round(time.Second).String()})
 }
 
 // sizeOf is how many bytes the files of a directory have.

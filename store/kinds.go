@@ -60,6 +60,8 @@ const (
 	OAuthGrant     Kind = 45 // a session of aws login, which refreshes credentials
 	RootEmail      Kind = 46 // the e-mail address by which a root user signs in
 	PolicyTests    Kind = 47 // what is expected of a policy
+	Notifications  Kind = 48 // whom an account tells of security events
+	Notice         Kind = 49 // a notification that waits to be delivered
 )
 
 // An upgrade turns the JSON of one version of a kind into that of the next.
@@ -125,6 +127,8 @@ var kinds = [...]kindInfo{
 	OAuthGrant:     {name: "OAuthGrant"},
 	RootEmail:      {name: "RootEmail"},
 	PolicyTests:    {name: "PolicyTests"},
+	Notifications:  {name: "Notifications"},
+	Notice:         {name: "Notice"},
 }
 
 // withoutName leads to version 2 of an attachment, which does not repeat the entity's

@@ -15,7 +15,7 @@ import (
 // a lower line, never what lies on its own line or above. A trailing /... stands
 // for everything below a folder.
 var floors = [][]string{
-	{"arn", "internal/cache", "internal/strict", "internal/password", "internal/paging", "internal/certificate", "internal/sshkey", "keyring"},
+	{"arn", "internal/cache", "internal/strict", "internal/password", "internal/paging", "internal/certificate", "internal/sshkey", "internal/egress", "internal/egress/egresstest", "keyring"},
 	{"internal/samlx", "internal/webauthnx", "internal/webauthnx/softkey", "policy", "sigv4", "protocol", "constraint", "mfa", "awsmanaged"},
 	{"constraint/gen", "awsmanaged/gen", "awsmanaged/pack"},
 	{"internal/ownclient"},
@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"store/storetest"},
 	{"audit"},
 	{"identity"},
-	{"session"},
+	{"session", "notify"},
 	{"authn"},
 	{"authz"},
 	{"policytest"},

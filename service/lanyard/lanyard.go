@@ -21,6 +21,7 @@ import (
 	"github.com/lanyard-iam/lanyard/awsmanaged"
 	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/keyring"
+	"github.com/lanyard-iam/lanyard/notify"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/session"
 )
@@ -49,6 +50,8 @@ type Config struct {
 	Passwords        *password.Hasher
 	// Authz has the policies by which tests are judged.
 	Authz *authz.Authorizer
+	// Outbox is what tells people of security events.
+	Outbox *notify.Outbox
 	// Managed are AWS's policies, which FindEntities looks through.
 	Managed *awsmanaged.Catalogue
 	// CredentialReport writes a piece of the account's credential report: the heading and
@@ -134,6 +137,10 @@ func (s *Service) Operations() service.Set {
 				service.AsksFor[CreateRecoveryLinkInput]("iam:DeactivateMFADevice")),
 			service.Op("GetSignInRules", service.Read, s.GetSignInRules, account),
 			service.Op("PutSignInRules", service.Write, s.PutSignInRules, account),
+			service.Op("GetSecurityNotifications", service.Read, s.GetSecurityNotifications, account),
+			service.Op("PutSecurityNotifications", service.Write, s.PutSecurityNotifications, account),
+			service.Op("SendTestNotification", service.Write, s.SendTestNotification, account,
+				service.Before(s.sendTest)),
 			service.Op("GetState", service.Read, s.GetState, nil),
 			service.Op("ListStates", service.Read, s.ListStates, nil),
 			service.Op("PutState", service.Write, s.PutState, nil),

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lanyard-iam/lanyard/console"
+	"github.com/lanyard-iam/lanyard/notify"
+	"github.com/lanyard-iam/lanyard/store"
+)
+
+// waitsLong is for how long a notification may wait before something is wrong.
+const waitsLong = time.Hour
+
+// newOutbox makes what tells people of security events.
+func (s *Server) newOutbox() (*notify.Outbox, error) {
+	guard, err := s.config.egress()
+	if err != nil {
+		return nil, err
+	}
+	mail, err := s.config.mail()
+	if err != nil {
+		return nil, err
+	}
+	return notify.New(notify.Config{
+		Store: s.store, Ring: s.ring, Guard: guard, Mail: mail,
+		ConsoleURL: s.consoleAddress, Log: s.log, Clock: s.clock.Now,
+	}), nil
+}
+
+// notifications is their state, of all accounts: it names no destination.
+func (s *Server) notifications(ctx context.Context) console.Check {
+	row := console.Check{Name: "notifications", OK: true, Text: "none waits"}
+	waiting, oldest := 0, time.Time{}
+	err := s.store.View(ctx, func(r store.Reader) error {
+		all, err := s.outbox.Waiting(r, "")
+		for _, w := range all {
+			waiting += w.Notices
+			if oldest.IsZero() || w.Since.Before(oldest) {
+				oldest = w.Since
+			}
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		row.OK, row.Text = false, "not ready: the server's log says why"
+		s.log.Warn("waiting notifications", "error", err)
+	case waiting > 0:
+		row.OK = s.clock.Now().Sub(oldest) < waitsLong
+		row.Text = fmt.Sprintf("%d wait to be delivered, the oldest since %s", waiting, oldest.Format("2006-01-02 15:04 UTC"))
+	}
+	return row
+}
