@@ -9,6 +9,7 @@ import (
 
 	"crypto/rand"
 
+	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/authn"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/mfa"
@@ -285,9 +286,18 @@ func TestRecoverRoot(t *testing.T) {
 	d.must(err)
 	cookie = d.next(out, identity.StepClaim)
 	d.begin(cookie, "root-new")
+	told := map[string]string{} // root's address when an event was recorded
+	d.notable = func(tx store.Tx, e *audit.Event) {
+		a, err := identity.Accounts.Get(tx, string(account))
+		d.must(err)
+		told[e.Name] = a.RootEmail
+	}
 	d.is(d.root(rootPassword), authn.Next) // until it is done, all is as it was
 	d.is(d.confirm(cookie, "root-new", -1, 0), authn.SignedIn)
 	d.is(d.root(rootPassword), authn.Refused)
+	if told["EmailUpdated"] != rootMail || told["PasswordRecoveryCompleted"] != "new@example.com" {
+		t.Errorf("the address at which root is told of another one: %v", told)
+	}
 	if d.open(first.Browser) {
 		t.Error("the old browser session lives on")
 	}
@@ -377,6 +387,12 @@ func TestT279_RecoveryCodes(t *testing.T) {
 	}
 	old, codes := make10(), []string(nil)
 	codes = make10()
+	used := 0
+	d.notable = func(_ store.Tx, e *audit.Event) {
+		if e.Name == "CheckMfa" && strings.Contains(string(e.Additional), audit.RecoveryCode) {
+			used++
+		}
+	}
 	d.is(use(old[0]), authn.Refused)
 	out := d.is(use(strings.ToLower(codes[3])), authn.SignedIn)
 	if b := d.browser(out.Browser); !b.Session.MFA || b.Factors[1] != identity.ByRecovery {
@@ -384,6 +400,9 @@ func TestT279_RecoveryCodes(t *testing.T) {
 	}
 	d.is(use(codes[3]), authn.Refused)
 	d.is(use(codes[9]), authn.SignedIn)
+	if used != 2 {
+		t.Errorf("%d of 2 codes that were used are on record", used)
+	}
 	for range 5 {
 		d.is(use("0000-0000-0000-0000"), authn.Refused)
 	}

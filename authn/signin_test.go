@@ -50,6 +50,8 @@ type door struct {
 	in     *authn.SignIns
 	keys   *authn.WebAuthn
 	seeds  map[string][]byte // of devices, by name
+	// notable, if set, is shown what is recorded with a change, in its transaction.
+	notable func(store.Tx, *audit.Event)
 }
 
 func newDoor(t testing.TB) *door {
@@ -60,7 +62,12 @@ func newDoor(t testing.TB) *door {
 	d.ring, err = keyring.New(seal, rand.Reader, d.now)
 	d.must(err)
 	d.codec = session.NewCodec(d.ring)
-	d.trail, err = audit.NewTrail(d.store, audit.Options{Key: make([]byte, 16), Linger: time.Millisecond})
+	d.trail, err = audit.NewTrail(d.store, audit.Options{Key: make([]byte, 16), Linger: time.Millisecond, Notable: func(tx store.Tx, e *audit.Event) error {
+		if d.notable != nil {
+			d.notable(tx, e)
+		}
+		return nil
+	}})
 	d.must(err)
 	t.Cleanup(func() { d.trail.Close(context.Background()) })
 	d.hasher = password.NewHasher(password.Cost{Memory: 64, Time: 1, Threads: 1}, 2)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -504,6 +505,18 @@ var samples = map[string]sample{
 	"lanyard:CreateRecoveryLink":  onLogin(),
 	"lanyard:GetSignInRules":      nothing,
 	"lanyard:PutSignInRules":      nothing,
+
+	"lanyard:GetSecurityNotifications": nothing,
+	"lanyard:PutSecurityNotifications": func(*world, string) []string {
+		return []string{"WebhookUrl", "https://hooks.invalid/lanyard", "MailRoot", "json:true"}
+	},
+	"lanyard:SendTestNotification": func(w *world, _ string) []string {
+		receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		w.t.Cleanup(receiver.Close)
+		w.ok(w.own(w.admin, "PutSecurityNotifications", "WebhookUrl", receiver.URL))
+		w.lanyard.Advance(10 * time.Second) // from one test to the next
+		return nil
+	},
 
 	"lanyard:GetState":    func(*world, string) []string { return []string{"Name", "plan/none"} },
 	"lanyard:ListStates":  nothing,
