@@ -530,7 +530,7 @@ func TestTraceAgrees(t *testing.T) {
 // a layer that they call needed, the request is denied; without any other layer's, it is not.
 func TestGroundsAgree(t *testing.T) {
 	grounded, sole := 0, 0
-	rapid.Check(t, func(t *rapid.T) {
+	check := func(t *rapid.T) {
 		in := compile(t, drawInputs(t), pick(t, []func(*Set) *Set{asIs, indexed, compacted}, "form"))
 		req, _ := drawRequest(t)
 		d, only, g := EvaluateGrounds(req, in)
@@ -613,10 +613,16 @@ func TestGroundsAgree(t *testing.T) {
 				t.Fatalf("the grounds name %v, the trace %v", kept, matched)
 			}
 		}
-	})
-	if t.Logf("%d with grounds, %d sole", grounded, sole); grounded == 0 || sole == 0 {
-		t.Error("the test proves nothing")
 	}
+	// A request that one statement alone allows is rare among random ones: of three hundred,
+	// there is now and then none.
+	for range 10 {
+		if rapid.Check(t, check); grounded > 0 && sole > 0 {
+			t.Logf("%d with grounds, %d sole", grounded, sole)
+			return
+		}
+	}
+	t.Error("the test proves nothing")
 }
 
 // The prefix table finds what trying every key finds.
