@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"cmp"
+	"compress/flate"
 	"errors"
 	"fmt"
 	"io"
@@ -11,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/s2"
-
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/store"
 )
@@ -20,7 +19,7 @@ import (
 // CredentialReportsOf has the credential reports of each account that are kept.
 var CredentialReportsOf = store.Table[CredentialReports]{Kind: store.Report} // account
 
-// The bounds of what is kept of an account. A report of 10,000 users takes about 0.7 MB.
+// The bounds of what is kept of an account. A report of 10,000 users takes less than 0.7 MB.
 const (
 	MaxCredentialReports     = 12
 	MaxCredentialReportBytes = 64 << 20 // in all, as they are stored; the newest is kept in any case
@@ -113,20 +112,16 @@ func CredentialReportsIn(r store.Reader, account arn.AccountID) (*CredentialRepo
 type CredentialReportWriter struct {
 	CredentialReport
 	pieces [][]byte
-	text   *s2.Writer
+	text   *flate.Writer
 }
 
-// The sizes of log entries that hold a report, and of what is compressed at a time, which is
-// the least that can be read of it.
-const (
-	reportPieceBytes = 64 << 10
-	reportBlockBytes = 256 << 10
-)
+// reportPieceBytes is the size of log entries that hold a report.
+const reportPieceBytes = 64 << 10
 
 // NewCredentialReport begins a report. The id must be unique within the account's second.
 func NewCredentialReport(id string, generated time.Time) *CredentialReportWriter {
 	w := &CredentialReportWriter{CredentialReport: CredentialReport{ID: id, Generated: generated}}
-	w.text = s2.NewWriter((*reportPieces)(w), s2.WriterBetterCompression(), s2.WriterBlockSize(reportBlockBytes), s2.WriterConcurrency(1))
+	w.text, _ = flate.NewWriter((*reportPieces)(w), flate.BestSpeed) // the level is valid
 	return w
 }
 
@@ -195,7 +190,7 @@ func (c *CredentialReport) Text(r store.Reader, account arn.AccountID) (io.Reade
 	if found < len(pieces) {
 		return nil, fmt.Errorf("credential report %s: %w", c.ID, store.ErrNotFound)
 	}
-	return s2.NewReader(io.MultiReader(pieces...), s2.ReaderMaxBlockSize(reportBlockBytes)), nil
+	return flate.NewReader(io.MultiReader(pieces...)), nil
 }
 
 // WholeText is the text of a report, all that it should be and no more.
