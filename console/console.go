@@ -100,9 +100,9 @@ type Config struct {
 	API func(*Person, *http.Request) *API
 	// Offers tells whether this version has an operation, such as sts:AssumeRole.
 	Offers func(operation string) bool
-	// Version is the server's, Health the state of its parts.
+	// Version is the server's. Ready is an error while it cannot answer requests.
 	Version string
-	Health  func(context.Context) []Check
+	Ready   func(context.Context) error
 	// SignIns judges who wants in.
 	SignIns *authn.SignIns
 	// Login reads what `aws login` asks for.

@@ -56,7 +56,7 @@ func (c *Console) routes() []Route {
 		c.signOutRoutes(),
 		c.simulatorRoutes(),
 		c.switchRoutes(),
-		c.systemRoutes(),
+		c.systemRoutes(), c.installationRoutes(),
 		c.userRoutes(),
 		c.disableRoutes(),
 		c.whyRoutes(),

@@ -2,7 +2,6 @@ package console
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,10 +12,9 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/lanyard-iam/lanyard/service/lanyard"
-	"github.com/lanyard-iam/lanyard/session"
 )
 
-// systemRoutes are the settings of the account, and the state of the server.
+// systemRoutes are the settings of the account.
 func (c *Console) systemRoutes() []Route {
 	return []Route{
 		{Pattern: "GET /settings", Handle: c.showSettings},
@@ -24,7 +22,6 @@ func (c *Console) systemRoutes() []Route {
 		{Pattern: "POST /settings/password-policy/delete", Handle: c.deletePasswordPolicy},
 		{Pattern: "POST /settings/sign-in", Handle: c.setSignInRules},
 		{Pattern: "POST /settings/alias", Handle: c.setAlias},
-		{Pattern: "GET /health", Handle: c.showHealth},
 	}
 }
 
@@ -39,6 +36,7 @@ type settingsPage struct {
 	Rules    []Field // of signing in
 	Since    time.Time
 	NoRules  *part
+	Server   installation
 	Now      time.Time
 	Problems []*Problem
 }
@@ -49,8 +47,7 @@ func (c *Console) showSettings(v *Visit) error { return c.settingsForm(v, nil) }
 func (c *Console) settingsForm(v *Visit, refused error) error {
 	ctx, api := v.Request.Context(), v.API()
 	body := settingsPage{
-		Account: []Pair{{Key: "Account id", Value: v.Person.Account, Mono: true, Copy: true}, {Key: "Region", Value: c.config.Region}, {Key: "Console", Value: c.config.URL.String(), Mono: true, Copy: true},
-			{Key: "Sessions of browsers", Value: fmt.Sprintf("%d hours at most, ended when unused for %d minutes", int(session.BrowserLifetime.Hours()), int(session.BrowserIdle.Minutes()))}},
+		Account: []Pair{{Key: "Account id", Value: v.Person.Account, Mono: true, Copy: true}, {Key: "Region", Value: c.config.Region}, {Key: "Console", Value: c.config.URL.String(), Mono: true, Copy: true}},
 		Alias: Field{Name: "alias", Label: "Account alias", Value: v.Person.Alias, Optional: true, Autocomplete: "off", MaxLength: 63,
 			Hint: "Lower-case letters, digits and hyphens. People can sign in with it in place of the account id. Empty removes it."},
 		Delete: Confirm{ID: "default-policy", Open: "Use the default policy", Title: "Use AWS's default password policy?", Text: "The account's own password policy is deleted. The default asks for 8 characters of three kinds.", Action: "/settings/password-policy/delete", Button: "Use the default"},
@@ -58,6 +55,7 @@ func (c *Console) settingsForm(v *Visit, refused error) error {
 	if refused != nil {
 		body.Problems = append(body.Problems, v.ProblemOf(refused))
 	}
+	body.Server = v.installation()
 	out, err := api.IAM.GetAccountPasswordPolicy(ctx, &iam.GetAccountPasswordPolicyInput{})
 	var none *iamtypes.NoSuchEntityException
 	switch {
@@ -92,6 +90,7 @@ func (c *Console) settingsForm(v *Visit, refused error) error {
 		CLI("aws", "iam", "get-account-password-policy"),
 		CLI("aws", "iam", "update-account-password-policy", "--minimum-password-length", "15", "--allow-users-to-change-password"),
 		CLI("aws", "iam", "create-account-alias", "--account-alias", "example"),
+		{Comment: "On the host of the server: a copy of all data", Line: CLI("lanyard", "backup", "/var/backups/lanyard").Line},
 	}}
 	if refused != nil {
 		page.Status = http.StatusUnprocessableEntity
@@ -230,40 +229,4 @@ func (c *Console) setAlias(v *Visit) error {
 	}
 	v.Flash(Good, "The account is called "+alias+".")
 	return v.Redirect("/settings")
-}
-
-// Check is the state of one part of the server.
-type Check struct {
-	Name string
-	OK   bool
-	Text string // what is the matter, or a measure of what is well
-}
-
-// healthPage is the state of the server.
-type healthPage struct {
-	OK      State
-	Version string
-	Checks  []healthRow
-}
-
-type healthRow struct {
-	Name  string
-	State State
-	Text  string
-}
-
-func (c *Console) showHealth(v *Visit) error {
-	body := healthPage{OK: State{Good, "Everything works"}, Version: c.config.Version}
-	if c.config.Health != nil {
-		for _, check := range c.config.Health(v.Request.Context()) {
-			row := healthRow{Name: check.Name, State: State{Good, "Works"}, Text: check.Text}
-			if !check.OK {
-				row.State, body.OK = State{Bad, "Fails"}, State{Bad, "Something is wrong"}
-			}
-			body.Checks = append(body.Checks, row)
-		}
-	}
-	return v.Render("health", Page{Title: "Health", Lead: "The parts of this server, as of now.", CLI: []Command{
-		{Comment: "From any machine", Line: CLI("curl", "-s", c.config.URL.String()+"/readyz?verbose").Line},
-	}, Body: body})
 }

@@ -55,6 +55,8 @@ type world struct {
 	trail    *audit.Trail
 	aws      *endpoint.Handler
 	signIns  *authn.SignIns
+	// described is what the server says of itself, in place of what server makes up.
+	described *lanyard.DescribeServerOutput
 }
 
 // newWorld makes an installation with one account.
@@ -126,7 +128,9 @@ func newWorld(t *testing.T) *world {
 		lanyard.New(lanyard.Config{
 			Trail: w.trail, Sessions: w.sessions, CredentialReport: people.WriteCredentialReport, Keys: keys, DevicesPerPerson: 8, Authz: authorizer, Managed: managed,
 			Ring: w.ring, TokensPerAccount: 5000, Passwords: passwords,
-			ConsoleURL: func() string { return "https://id.example.com" },
+			ConsoleURL:    func() string { return "https://id.example.com" },
+			Describe:      func(context.Context) (*lanyard.DescribeServerOutput, error) { return w.server(), nil },
+			SupportBundle: func(context.Context) ([]byte, error) { return []byte("PK bundle"), nil },
 		}).Operations(),
 		login.Operations(),
 	}, constraints)

@@ -93,6 +93,10 @@ type Config struct {
 	// ([password.Serve]); nil hashes in the server's, where it delays other requests.
 	HashCommand func() *exec.Cmd
 
+	// Settings are what the server was told and by what, for people to look at. No secret is
+	// among them.
+	Settings []Setting
+
 	Log     *slog.Logger
 	Version string
 	// Clock and Rand are the sources of time and randomness; nil means the
@@ -100,6 +104,10 @@ type Config struct {
 	Clock func() time.Time
 	Rand  io.Reader
 }
+
+// Setting is a flag with its value, and where that is from: "flag", "default", or the name of a
+// variable.
+type Setting struct{ Name, Value, Origin string }
 
 // Validate fills in defaults and refuses what cannot be right or is not safe.
 func (c *Config) Validate() error {

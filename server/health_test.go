@@ -1,12 +1,22 @@
 package server
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 )
 
 // The page Health tells how much is on the disk, and for how long records are kept.
@@ -25,19 +35,122 @@ func TestHealthTellsOfTheData(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	data := func() string {
-		for _, c := range s.health(t.Context()) {
-			if c.Name == "data" {
-				return c.Text
+	check := func(name string) (state, text string) {
+		t.Helper()
+		d, err := s.describe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range d.Checks {
+			if *c.Name == name {
+				return *c.State, *c.Text
 			}
 		}
-		return ""
+		t.Fatalf("no check %s", name)
+		return "", ""
 	}
-	if got := data(); strings.HasPrefix(got, "0.0 MB") || !strings.HasSuffix(got, " MB on disk; records are kept for 30 days") {
-		t.Errorf("data: %s", got)
+	if state, text := check("data"); state != lanyard.StateGood || !strings.Contains(text, " on disk; 6 records have ") {
+		t.Errorf("data: %s, %s", state, text)
+	}
+	if _, text := check("trail"); !strings.Contains(text, "kept for 30 days") {
+		t.Errorf("trail: %s", text)
+	}
+	if state, text := check("disk"); !strings.Contains(text, " are free") {
+		t.Errorf("disk: %s, %s", state, text)
+	}
+	if state, text := check("backup"); state != lanyard.StateWarning || !strings.HasPrefix(text, "never") {
+		t.Errorf("backup: %s, %s", state, text)
+	}
+	who := peer{uid: uint32(os.Getuid())}
+	begun, err := s.backup(t.Context(), BackupRequest{}, who)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, _ := check("backup"); state != lanyard.StateWarning {
+		t.Error("a backup that was begun counts")
+	}
+	if _, err := s.backup(t.Context(), BackupRequest{ID: begun.ID, Bytes: 42e6}, who); err != nil {
+		t.Fatal(err)
+	}
+	if state, text := check("backup"); state != lanyard.StateGood || text != "0 s ago, 42.0 MB" {
+		t.Errorf("backup: %s, %s", state, text)
+	}
+	s.clock.Advance(8 * 24 * time.Hour)
+	if state, text := check("backup"); state != lanyard.StateWarning || !strings.HasPrefix(text, "the last one is 8 days old") {
+		t.Errorf("backup: %s, %s", state, text)
+	}
+	s.clock.Reset()
+	d, err := s.describe(t.Context())
+	if err != nil || *d.SealKey.Id != s.ring.SealKeyID() || len(d.SealKey.Keys) != 5 || *d.SealKey.Origin != config.SealKeyFile || *d.TLS.By != lanyard.TLSNone || d.Store.LastWrite == nil {
+		t.Errorf("%+v, %v", d, err)
 	}
 	s.config.DataDir = filepath.Join(dir, "gone")
-	if got := data(); !strings.Contains(got, "cannot be read") || strings.Contains(got, dir) {
-		t.Errorf("data: %s", got)
+	if state, text := check("data"); state != lanyard.StateFailed || !strings.Contains(text, "cannot be read") || strings.Contains(text, dir) {
+		t.Errorf("data: %s", text)
+	}
+}
+
+// A certificate is judged before it ends.
+func TestHealthTellsOfTheCertificate(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	for name, c := range map[string]struct {
+		from, to time.Duration
+		state    string
+		text     string
+	}{
+		"good":  {-time.Hour, 40*24*time.Hour + time.Hour, lanyard.StateGood, "ends in 40 days"},
+		"soon":  {-time.Hour, 3*24*time.Hour + time.Hour, lanyard.StateWarning, "ends in 3 days"},
+		"ended": {-10 * 24 * time.Hour, -3 * 24 * time.Hour, lanyard.StateFailed, "ended 3 days ago"},
+		"later": {time.Hour, 24 * time.Hour, lanyard.StateFailed, "begins in the future"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cert, key := filepath.Join(dir, name+".pem"), filepath.Join(dir, name+".key")
+			writeCertificate(t, cert, key, now.Add(c.from), now.Add(c.to))
+			s, err := New(Config{Dev: true, Listen: "127.0.0.1:0", Socket: filepath.Join(t.TempDir(), "s"), TLSCert: cert, TLSKey: key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			d, err := s.describe(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := false
+			for _, check := range d.Checks {
+				if *check.Name == "certificate" {
+					found = true
+					if *check.State != c.state || !strings.HasPrefix(*check.Text, c.text) {
+						t.Errorf("%s, %s", *check.State, *check.Text)
+					}
+				}
+			}
+			if !found || *d.TLS.By != lanyard.TLSServer || *d.TLS.KeyType != "ECDSA, P-256" || len(d.TLS.Names) != 2 || *d.TLS.Issuer != "CN=Lanyard test" {
+				t.Errorf("%+v", d.TLS)
+			}
+		})
+	}
+}
+
+func writeCertificate(t *testing.T, cert, key string, from, to time.Time) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Lanyard test"}, NotBefore: from, NotAfter: to,
+		DNSNames: []string{"id.example.com"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

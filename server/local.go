@@ -42,6 +42,7 @@ import (
 //	POST /tokens       TokensRequest → TokensReply: import hardware tokens
 //	DELETE /tokens     TokensRequest → TokensReply
 //	POST /backup       BackupRequest → BackupReply: before and after a backup
+//	POST /support      a zip: what helps to find out what is wrong
 //	GET  /why?id=…     WhyReply of one request, or of the last denial without id
 //
 // It is an interface between the lanyard command and the server of one release,
@@ -291,6 +292,7 @@ func (s *Server) localHandler() http.Handler {
 	mux.HandleFunc("POST /recover", s.serveRecover)
 	mux.HandleFunc("POST /managed-policies", s.serveManagedPolicy)
 	mux.HandleFunc("POST /backup", s.serveBackup)
+	mux.HandleFunc("POST /support", s.serveSupport)
 	mux.HandleFunc("GET /why", s.serveWhy)
 	mux.HandleFunc("GET /key", s.serveKey)
 	mux.HandleFunc("GET /keys/calls", s.serveKeyCalls)

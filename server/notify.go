@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/lanyard-iam/lanyard/console"
 	"github.com/lanyard-iam/lanyard/notify"
+	"github.com/lanyard-iam/lanyard/service/lanyard"
 	"github.com/lanyard-iam/lanyard/store"
 )
 
@@ -30,8 +30,7 @@ func (s *Server) newOutbox() (*notify.Outbox, error) {
 }
 
 // notifications is their state, of all accounts: it names no destination.
-func (s *Server) notifications(ctx context.Context) console.Check {
-	row := console.Check{Name: "notifications", OK: true, Text: "none waits"}
+func (s *Server) notifications(ctx context.Context) (state, text string) {
 	waiting, oldest := 0, time.Time{}
 	err := s.store.View(ctx, func(r store.Reader) error {
 		all, err := s.outbox.Waiting(r, "")
@@ -45,11 +44,14 @@ func (s *Server) notifications(ctx context.Context) console.Check {
 	})
 	switch {
 	case err != nil:
-		row.OK, row.Text = false, "not ready: the server's log says why"
 		s.log.Warn("waiting notifications", "error", err)
-	case waiting > 0:
-		row.OK = s.clock.Now().Sub(oldest) < waitsLong
-		row.Text = fmt.Sprintf("%d wait to be delivered, the oldest since %s", waiting, oldest.Format("2006-01-02 15:04 UTC"))
+		return lanyard.StateFailed, notReady
+	case waiting == 0:
+		return lanyard.StateGood, "none waits"
 	}
-	return row
+	state = lanyard.StateGood
+	if s.clock.Now().Sub(oldest) >= waitsLong {
+		state = lanyard.StateFailed
+	}
+	return state, fmt.Sprintf("%d wait to be delivered, the oldest since %s", waiting, oldest.Format("2006-01-02 15:04 UTC"))
 }

@@ -104,6 +104,9 @@ type Server struct {
 	began      time.Time // by the machine's clock
 	sealOrigin string    // where the seal key is from
 
+	recent  recent // lines of the log
+	counted counted
+
 	checking sync.Mutex // held while keys that were found somewhere are looked at
 }
 
@@ -113,7 +116,8 @@ func New(config Config) (_ *Server, err error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, log: config.Log, rand: random(config), clock: newClock(config), began: time.Now()}
+	s := &Server{config: config, rand: random(config), clock: newClock(config), began: time.Now()}
+	s.log = slog.New(slog.NewMultiHandler(config.Log.Handler(), slog.NewJSONHandler(&s.recent, nil)))
 	defer func() {
 		if err != nil {
 			_ = s.Close()
@@ -294,6 +298,7 @@ func (s *Server) sets() []service.Set {
 			Managed: s.managed,
 			Outbox:  s.outbox,
 			Ring:    s.ring, TokensPerAccount: s.limits().UsersPerAccount, Passwords: s.passwords,
+			Describe: s.describe, SupportBundle: s.supportBundle,
 		}).Operations(),
 	}
 }
@@ -364,7 +369,7 @@ func (s *Server) openConsole() error {
 		Login:   s.login,
 		Offers:  s.offers(),
 		Version: s.config.Version,
-		Health:  s.health,
+		Ready:   s.ready,
 		Log:     s.log,
 		Clock:   s.clock.Now,
 		Rand:    s.rand,
@@ -680,37 +685,6 @@ type check struct {
 	err  error
 }
 
-// health is the state of the server for the console.
-func (s *Server) health(ctx context.Context) []console.Check {
-	var all []console.Check
-	for _, c := range s.checks(ctx) {
-		row := console.Check{Name: c.name, OK: c.err == nil, Text: "ready"}
-		if c.err != nil {
-			row.Text = "not ready: the server's log says why" // which is for who runs it
-		}
-		if c.name == "trail" && row.OK {
-			row.Text = fmt.Sprintf("%d records wait to be written", s.trail.Stats().Queued)
-		}
-		all = append(all, row)
-	}
-	signIn := console.Check{Name: "sign-in", OK: true, Text: "ready"}
-	if until, err := s.signIns.Alarm(ctx); err != nil {
-		signIn.OK, signIn.Text = false, "not ready: the server's log says why"
-	} else if !until.IsZero() {
-		signIn.OK, signIn.Text = false, "very many sign-ins fail, as of somebody who tries passwords with many names: those from new browsers are slowed until "+until.Format("15:04 UTC")
-	}
-	data := console.Check{Name: "data", OK: true, Text: "in memory, gone at the end"}
-	if !s.config.Dev {
-		if size, err := sizeOf(s.config.DataDir); err != nil {
-			data.OK, data.Text = false, "its size cannot be read: the server's log says why"
-			s.log.Warn("size of the data directory", "error", err)
-		} else {
-			data.Text = fmt.Sprintf("%.1f MB on disk; records are kept for %d days", float64(size)/1e6, int(s.config.Retention/(24*time.Hour)))
-		}
-	}
-	return append(all, data, signIn, s.notifications(ctx), console.Check{Name: "uptime", OK: true, Text: time.Since(s.began).Round(time.Second).String()})
-}
-
 // sizeOf is how many bytes the files of a directory have.
 func sizeOf(dir string) (size int64, err error) {
 	entries, err := os.ReadDir(dir)
@@ -732,24 +706,28 @@ func sizeOf(dir string) (size int64, err error) {
 	return size, nil
 }
 
-// serveReady says whether requests can be answered: 503 names what is wrong.
-func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	checks := s.checks(r.Context())
+// ready is an error while requests cannot be answered, which names no more than serveReady.
+func (s *Server) ready(ctx context.Context) error {
 	var failing error
-	for _, c := range checks {
+	for _, c := range s.checks(ctx) {
 		if c.err != nil {
 			failing = errors.Join(failing, fmt.Errorf("%s: not ready", c.name))
 			s.log.Warn("not ready", "check", c.name, "error", c.err)
 		}
 	}
-	if failing != nil {
+	return failing
+}
+
+// serveReady says whether requests can be answered: 503 names what is wrong.
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if failing := s.ready(r.Context()); failing != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		fmt.Fprintln(w, failing)
 		return
 	}
 	if r.URL.Query().Has("verbose") {
-		for _, c := range checks {
+		for _, c := range s.checks(r.Context()) {
 			fmt.Fprintf(w, "%s: ok\n", c.name)
 		}
 	}

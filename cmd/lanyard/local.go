@@ -56,6 +56,11 @@ func (r *refusal) Error() string { return r.text }
 
 // call asks the server and decodes its reply into out.
 func (l *local) call(ctx context.Context, method, path string, in, out any) error {
+	return l.ask(ctx, method, path, in, func(body io.Reader) error { return json.NewDecoder(body).Decode(out) })
+}
+
+// ask asks the server and has its reply read.
+func (l *local) ask(ctx context.Context, method, path string, in any, read func(io.Reader) error) error {
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
@@ -80,5 +85,5 @@ func (l *local) call(ctx context.Context, method, path string, in, out any) erro
 		}
 		return &failure{code: exitService, err: &refusal{resp.StatusCode, e.Error}}
 	}
-	return json.NewDecoder(resp.Body).Decode(out)
+	return read(resp.Body)
 }

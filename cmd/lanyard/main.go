@@ -136,7 +136,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpFunc(printHelp)
 	for _, cmd := range []*cobra.Command{
-		newServer(), newInit(), newBackup(), newRestore(), newClaim(), newRecover(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newAdvise(), newPolicy(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(), newHash(),
+		newServer(), newInit(), newBackup(), newRestore(), newClaim(), newRecover(), newEnv(), newWhy(), newRevoke(), newRespond(), newScan(), newSupport(), newAdvise(), newPolicy(), newImport(), newExport(), newMFA(), newTOTP(), newVersion(), newMan(), newHash(),
 	} {
 		root.AddCommand(cmd)
 	}
@@ -181,6 +181,9 @@ func readInput(cmd *cobra.Command, args []string, most int) ([]byte, error) {
 	return text, nil
 }
 
+// fromVariable marks flags whose value is from the environment.
+const fromVariable = "variable"
+
 // fromEnvironment gives every flag that was not set its twin from the
 // environment: --seal-key-file is LANYARD_SEAL_KEY_FILE.
 func fromEnvironment(cmd *cobra.Command) error {
@@ -194,6 +197,7 @@ func fromEnvironment(cmd *cobra.Command) error {
 			if e := cmd.Flags().Set(f.Name, v); e != nil && err == nil {
 				err = configError(fmt.Errorf("%s=%q: %w", name, v, e), "")
 			}
+			_ = cmd.Flags().SetAnnotation(f.Name, fromVariable, []string{name})
 		}
 	})
 	return err

@@ -11,11 +11,13 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/lanyard-iam/lanyard/arn"
@@ -143,6 +145,7 @@ certificates again, SIGUSR1 writes the goroutines to standard error.`,
 				c.DataDir, c.SealKeyFile, c.SealKey = p.data, p.sealKeyFile, p.sealKey
 				c.CredentialsDirectory = os.Getenv("CREDENTIALS_DIRECTORY") // systemd
 			}
+			c.Settings = settings(cmd, &p)
 			return runServer(cmd.Context(), cmd.ErrOrStderr(), c)
 		},
 	}
@@ -168,6 +171,38 @@ certificates again, SIGUSR1 writes the goroutines to standard error.`,
 	p.sealKeyFlag(cmd)
 	p.socketFlag(cmd)
 	return cmd
+}
+
+// shownSettings are the flags whose values people may see in the console: no secret can be in
+// them. Of all others it is said only whether they are set.
+var shownSettings = []string{
+	"account", "admin-listen", "data", "dev", "egress-allow", "listen", "log-level", "mail-from", "mail-password-file", "mail-server", "plain-http", "quota", "region", "retention-days", "seal-key-file", "socket", "tls-cert", "tls-key", "url",
+}
+
+// settings are the flags in force, and where they are from.
+func settings(cmd *cobra.Command, p *place) (all []server.Setting) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Name == "help" {
+			return
+		}
+		s := server.Setting{Name: f.Name, Value: strings.Trim(f.Value.String(), "[]"), Origin: "default"}
+		if f.Changed {
+			s.Origin = "flag"
+		}
+		if v := f.Annotations[fromVariable]; len(v) > 0 {
+			s.Origin = v[0]
+		}
+		switch {
+		case !slices.Contains(shownSettings, f.Name) && s.Value != "":
+			s.Value = "set"
+		case f.Name == "data" && s.Value == "":
+			s.Value = p.data
+		case f.Name == "seal-key-file" && s.Value == "":
+			s.Value = p.sealKeyFile
+		}
+		all = append(all, s)
+	})
+	return all
 }
 
 // newLogger logs text to a terminal and JSON to anything else.

@@ -1,6 +1,6 @@
 // Command docgen writes the documents that follow from the code:
-// docs/operations.md from the tables of the services, and THIRD_PARTY.md from the
-// modules that are linked into the binary.
+// docs/operations.md from the tables of the services, and THIRD_PARTY.md and what the
+// console shows of it from the modules that are linked into the binary.
 package main
 
 import (
@@ -45,6 +45,8 @@ func documents(dir string) (map[string]string, error) {
 	return map[string]string{
 		"docs/operations.md": operations(sets),
 		"THIRD_PARTY.md":     thirdParty(modules),
+
+		"console/licences.tsv": licences(modules),
 	}, nil
 }
 
@@ -143,6 +145,15 @@ func linked(dir string) ([]module, error) {
 	}
 	slices.SortFunc(modules, func(a, b module) int { return strings.Compare(a.path, b.path) })
 	return modules, nil
+}
+
+// licences is the same for the console: one module a line.
+func licences(modules []module) string {
+	var b strings.Builder
+	for _, m := range modules {
+		fmt.Fprintf(&b, "%s\t%s\t%s\n", m.path, m.version, m.licence)
+	}
+	return b.String()
 }
 
 // licenceIn tells the licence of a module by the words of its licence file; a

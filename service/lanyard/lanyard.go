@@ -11,6 +11,7 @@
 package lanyard
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,6 +59,10 @@ type Config struct {
 	// the users behind a cursor ("" is from root on), limit at most. It returns the cursor
 	// of the next piece, or "".
 	CredentialReport func(c *service.Call, w io.Writer, after string, limit int) (string, error)
+	// Describe tells how the server runs, and SupportBundle collects, in a zip, what helps to
+	// find out what is wrong with it.
+	Describe      func(context.Context) (*DescribeServerOutput, error)
+	SupportBundle func(context.Context) ([]byte, error)
 }
 
 // Service is the service. It is safe for concurrent use.
@@ -141,6 +146,9 @@ func (s *Service) Operations() service.Set {
 			service.Op("PutSecurityNotifications", service.Write, s.PutSecurityNotifications, account),
 			service.Op("SendTestNotification", service.Write, s.SendTestNotification, account,
 				service.Before(s.sendTest)),
+			service.Op("DescribeServer", service.Read, s.DescribeServer, account),
+			service.Op("CreateSupportBundle", service.Write, s.CreateSupportBundle, account,
+				service.Before(s.collectSupport)),
 			service.Op("GetState", service.Read, s.GetState, nil),
 			service.Op("ListStates", service.Read, s.ListStates, nil),
 			service.Op("PutState", service.Write, s.PutState, nil),

@@ -101,6 +101,8 @@ type disk struct {
 	set     *sql.Stmt
 	readers *sql.DB // of ScanLog; stays over a Recover
 	closed  atomic.Bool
+	// lastCommit is when it was, in nanoseconds since 1970; 0 before the first.
+	lastCommit atomic.Int64
 
 	meta   meta
 	packer packer // of Commit, which runs one at a time
@@ -360,6 +362,7 @@ func (d *disk) Commit(b *engine.Batch) error {
 	d.reached(format)
 	d.opens.take(d.turns)
 	d.acked.write(m.commits)
+	d.lastCommit.Store(time.Now().UnixNano())
 	return nil
 }
 

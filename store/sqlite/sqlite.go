@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/lanyard-iam/lanyard/store"
 	"github.com/lanyard-iam/lanyard/store/internal/engine"
@@ -40,6 +41,14 @@ var (
 type Store struct {
 	*engine.Engine
 	backend *disk
+}
+
+// LastWrite is when something was written, since the store was opened; else it is zero.
+func (s *Store) LastWrite() time.Time {
+	if at := s.backend.lastCommit.Load(); at != 0 {
+		return time.Unix(0, at).UTC()
+	}
+	return time.Time{}
 }
 
 // Exists reports whether dir holds a database.
