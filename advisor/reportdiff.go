@@ -20,8 +20,11 @@ type UserChange struct {
 	User string
 	ARN  string
 	What string // UserAdded, …
-	// Lines say what changed, in words.
-	Lines []ChangeLine
+
+	lines []ChangeLine
+	// uses is of a change in nothing but when something was last used. There may be one of
+	// every user, so that its words are found when they are asked for.
+	uses *struct{ was, is reportLine }
 }
 
 // ChangeLine is one thing that changed.
@@ -31,9 +34,26 @@ type ChangeLine struct {
 	Opens bool
 }
 
+// Lines say what changed, in words.
+func (c *UserChange) Lines() []ChangeLine {
+	if c.uses == nil {
+		return c.lines
+	}
+	was, err := c.uses.was.read()
+	if err != nil {
+		return nil // it has as many columns as the heading, or it would not be here
+	}
+	is, err := c.uses.is.read()
+	if err != nil {
+		return nil
+	}
+	full, _ := compareUsers(was, is, true)
+	return full.lines
+}
+
 // Opens tells whether a line does.
 func (c *UserChange) Opens() bool {
-	return slices.ContainsFunc(c.Lines, func(l ChangeLine) bool { return l.Opens })
+	return slices.ContainsFunc(c.lines, func(l ChangeLine) bool { return l.Opens })
 }
 
 // CompareReports says what changed from one credential report of an account to a later one:
@@ -50,46 +70,11 @@ func CompareReports(before, after string, lastUsed bool) ([]UserChange, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the later report: %w", err)
 	}
-	// Users are found by name, which does not mind case. Most lines are the same in both, or
-	// but for when something was used, and need not be taken apart.
-	lines := make(map[string]string, strings.Count(old.rest, "\n"))
-	for line := range strings.Lines(old.rest) {
-		lines[strings.ToLower(ReportedUser(line))] = line
+	d := &reportDiff{old: old, now: now, lastUsed: lastUsed, kinds: now.kinds(), same: slices.Equal(old.columns, now.columns)}
+	if err := d.run(); err != nil {
+		return nil, err
 	}
-	same := slices.Equal(old.columns, now.columns)
-	ignored := now.ignored(lastUsed)
-	var changes []UserChange
-	for line := range strings.Lines(now.rest) {
-		name := strings.ToLower(ReportedUser(line))
-		earlier, found := lines[name]
-		delete(lines, name)
-		if found && same && sameLine(earlier, line, ignored) {
-			continue
-		}
-		is, err := now.read(line)
-		if err != nil {
-			return nil, fmt.Errorf("the later report: %w", err)
-		}
-		if !found {
-			changes = append(changes, UserChange{User: is.cell(now.user), ARN: is.cell(now.arn), What: UserAdded, Lines: is.has()})
-			continue
-		}
-		was, err := old.read(earlier)
-		if err != nil {
-			return nil, fmt.Errorf("the earlier report: %w", err)
-		}
-		if c, changed := compareUsers(was, is, lastUsed); changed {
-			changes = append(changes, c)
-		}
-	}
-	for _, line := range lines {
-		was, err := old.read(line)
-		if err != nil {
-			return nil, fmt.Errorf("the earlier report: %w", err)
-		}
-		changes = append(changes, UserChange{User: was.cell(old.user), ARN: was.cell(old.arn), What: UserRemoved})
-	}
-	slices.SortFunc(changes, func(a, b UserChange) int {
+	slices.SortFunc(d.changes, func(a, b UserChange) int {
 		switch reportedRoot {
 		case a.User:
 			return -1
@@ -98,30 +83,175 @@ func CompareReports(before, after string, lastUsed bool) ([]UserChange, error) {
 		}
 		return strings.Compare(strings.ToLower(a.User), strings.ToLower(b.User))
 	})
-	return changes, nil
+	return d.changes, nil
+}
+
+// reportDiff is a comparison under way.
+type reportDiff struct {
+	old, now *openedReport
+	lastUsed bool
+	kinds    []columnKind
+	same     bool // the columns are the same
+	changes  []UserChange
+}
+
+// run goes through both reports side by side. Users are found by name, which does not mind
+// case. Both are in the order of names, so that most stand beside each other; who does not
+// waits for their like.
+func (d *reportDiff) run() error {
+	before, after := d.old.rest, d.now.rest
+	gone, come := map[string]string{}, map[string]string{}
+	for before != "" && after != "" {
+		was, restWas := cutLine(before)
+		is, restIs := cutLine(after)
+		nameWas, nameIs := strings.ToLower(ReportedUser(was)), strings.ToLower(ReportedUser(is))
+		switch {
+		case nameWas == nameIs:
+			if err := d.both(was, is); err != nil {
+				return err
+			}
+			before, after = restWas, restIs
+		case nameWas < nameIs:
+			gone[nameWas], before = was, restWas
+		default:
+			come[nameIs], after = is, restIs
+		}
+	}
+	for line := range strings.Lines(before) {
+		gone[strings.ToLower(ReportedUser(line))] = line
+	}
+	for line := range strings.Lines(after) {
+		come[strings.ToLower(ReportedUser(line))] = line
+	}
+	for name, line := range come {
+		if was, found := gone[name]; found {
+			delete(gone, name)
+			if err := d.both(was, line); err != nil {
+				return err
+			}
+			continue
+		}
+		is, err := d.now.read(line)
+		if err != nil {
+			return fmt.Errorf("the later report: %w", err)
+		}
+		d.changes = append(d.changes, UserChange{User: is.cell(d.now.user), ARN: is.cell(d.now.arn), What: UserAdded, lines: is.has()})
+	}
+	for _, line := range gone {
+		was, err := d.old.read(line)
+		if err != nil {
+			return fmt.Errorf("the earlier report: %w", err)
+		}
+		d.changes = append(d.changes, UserChange{User: was.cell(d.old.user), ARN: was.cell(d.old.arn), What: UserRemoved})
+	}
+	return nil
+}
+
+// both compares two lines of one name. Most are the same, or but for when something was used,
+// and need not be taken apart.
+func (d *reportDiff) both(was, is string) error {
+	if d.same {
+		switch differ(was, is, d.kinds) {
+		case inNothing:
+			return nil
+		case inUses:
+			if d.lastUsed {
+				c := UserChange{User: strings.Clone(ReportedUser(is)), What: UserChanged, uses: &struct{ was, is reportLine }{reportLine{d.old, was}, reportLine{d.now, is}}}
+				_, rest, _ := strings.Cut(is, ",")
+				c.ARN, _, _ = strings.Cut(rest, ",")
+				d.changes = append(d.changes, c)
+			}
+			return nil
+		}
+	}
+	then, err := d.old.read(was)
+	if err != nil {
+		return fmt.Errorf("the earlier report: %w", err)
+	}
+	now, err := d.now.read(is)
+	if err != nil {
+		return fmt.Errorf("the later report: %w", err)
+	}
+	if c, changed := compareUsers(then, now, d.lastUsed); changed {
+		d.changes = append(d.changes, c)
+	}
+	return nil
+}
+
+func cutLine(text string) (line, rest string) {
+	n := strings.IndexByte(text, '\n') + 1
+	if n == 0 {
+		n = len(text)
+	}
+	return text[:n], text[n:]
 }
 
 // reportedRoot stands for the root user.
 const reportedRoot = "<root_account>"
 
-// sameLine tells whether two lines are the same but for some columns. It says no where there
-// are quotes: in cells with commas.
-func sameLine(a, b string, but []bool) bool {
-	if a == b {
-		return true
-	}
-	if strings.Contains(a, `"`) || strings.Contains(b, `"`) {
-		return false
-	}
-	for _, ignored := range but {
-		cellA, restA, _ := strings.Cut(a, ",")
-		cellB, restB, _ := strings.Cut(b, ",")
-		if cellA != cellB && !ignored {
-			return false
+// How two lines differ.
+type difference int
+
+const (
+	inNothing difference = iota // that is looked for
+	inUses                      // in when something was last used, and in nothing else
+	inMore
+)
+
+// columnKind says what it means that a column differs.
+type columnKind uint8
+
+const (
+	credentialColumn columnKind = iota
+	useColumn                   // when something was last used
+	idleColumn                  // it follows from others, or from the password policy
+)
+
+func (r *openedReport) kinds() []columnKind {
+	kinds := make([]columnKind, len(r.columns))
+	for i, name := range r.columns {
+		switch {
+		case strings.HasSuffix(name, "_last_used") || strings.HasSuffix(name, "_last_used_date"):
+			kinds[i] = useColumn
+		case name == "password_next_rotation" || strings.Contains(name, "_last_used_"): // in which region, of which service
+			kinds[i] = idleColumn
 		}
-		a, b = restA, restB
 	}
-	return a == b
+	return kinds
+}
+
+// differ compares two lines, without quotes, by columns. It is inMore where it cannot tell:
+// cells with commas are in quotes.
+func differ(a, b string, kinds []columnKind) difference {
+	if a == b {
+		return inNothing
+	}
+	if strings.IndexByte(a, '"') >= 0 || strings.IndexByte(b, '"') >= 0 {
+		return inMore
+	}
+	found := inNothing
+	for i, kind := range kinds {
+		endA, endB := strings.IndexByte(a, ','), strings.IndexByte(b, ',')
+		if i == len(kinds)-1 { // with the end of the line
+			if endA >= 0 || a != b {
+				return inMore
+			}
+			return found
+		}
+		if endA < 0 || endB < 0 {
+			return inMore
+		}
+		if a[:endA] != b[:endB] {
+			switch kind {
+			case credentialColumn:
+				return inMore
+			case useColumn:
+				found = inUses
+			}
+		}
+		a, b = a[endA+1:], b[endB+1:]
+	}
+	return inMore
 }
 
 // compareUsers compares two lines of one name.
@@ -130,7 +260,7 @@ func compareUsers(was, is *reportRow, lastUsed bool) (c UserChange, changed bool
 	// A user keeps the time of creation, also when the path changes, and with it the ARN.
 	if then, now := was.cell(was.of.created), is.cell(is.of.created); then != now {
 		c.What = UserRecreated
-		c.Lines = append([]ChangeLine{{Text: "This is another user of the same name, made " + onDay(now) + "; the one before was made " + onDay(then) + "."}}, is.has()...)
+		c.lines = append([]ChangeLine{{Text: "This is another user of the same name, made " + onDay(now) + "; the one before was made " + onDay(then) + "."}}, is.has()...)
 		return c, true
 	}
 	if then := was.cell(was.of.arn); then != c.ARN {
@@ -154,22 +284,31 @@ func compareUsers(was, is *reportRow, lastUsed bool) (c UserChange, changed bool
 		}
 	}
 	if lastUsed {
-		if now, differs := differs(was, is, func(r *openedReport) int { return r.passwordUsed }); differs {
-			c.say(false, "The password was last used "+onDay(now)+"; before that, "+onDay(was.cell(was.of.passwordUsed))+".")
-		}
+		c.used("The password", was.cell(was.of.passwordUsed), is.cell(is.of.passwordUsed), "")
 		before := was.keys()
 		for _, key := range is.keys() {
-			i := slices.IndexFunc(before, func(k credential) bool { return k.made == key.made })
-			if i >= 0 && before[i].used != key.used {
-				c.say(false, fmt.Sprintf("Access key %d was last used %s%s; before that, %s%s.", key.n, onDay(key.used), key.where, onDay(before[i].used), before[i].where))
+			if i := slices.IndexFunc(before, func(k credential) bool { return k.made == key.made }); i >= 0 {
+				c.used(fmt.Sprintf("Access key %d", key.n), before[i].used, key.used, key.where)
 			}
 		}
 	}
-	return c, len(c.Lines) > 0
+	return c, len(c.lines) > 0
+}
+
+// used says when something was last used, if that changed.
+func (c *UserChange) used(what, then, now, where string) {
+	never := func(when string) bool { return when == "" || when == "N/A" || when == "no_information" }
+	switch {
+	case then == now || never(now): // no use is forgotten, but with what was used
+	case never(then):
+		c.say(false, what+" was used "+onDay(now)+where+", for the first time as far as is known.")
+	default:
+		c.say(false, what+" was last used "+onDay(now)+where+"; before that, "+onDay(then)+".")
+	}
 }
 
 func (c *UserChange) say(opens bool, text string) {
-	c.Lines = append(c.Lines, ChangeLine{Text: text, Opens: opens})
+	c.lines = append(c.lines, ChangeLine{Text: text, Opens: opens})
 }
 
 func (c *UserChange) password(was, is *reportRow) {
@@ -315,20 +454,19 @@ func openReport(text string) (*openedReport, error) {
 	return r, nil
 }
 
-// ignored are the columns that are no change of the kind that is looked for.
-func (r *openedReport) ignored(lastUsed bool) []bool {
-	columns := make([]bool, len(r.columns))
-	for i, name := range r.columns {
-		columns[i] = name == "password_next_rotation" || !lastUsed && strings.Contains(name, "_last_used")
-	}
-	return columns
-}
-
 // reportRow is a line of a report.
 type reportRow struct {
 	of    *openedReport
 	cells []string
 }
+
+// reportLine is a line of a report that is not read yet.
+type reportLine struct {
+	of   *openedReport
+	text string
+}
+
+func (l reportLine) read() (*reportRow, error) { return l.of.read(l.text) }
 
 func (r *openedReport) read(line string) (*reportRow, error) {
 	cells := strings.Split(strings.TrimRight(line, "\r\n"), ",")
@@ -373,10 +511,6 @@ func day(text string) string {
 
 // onDay is when something was, in words.
 func onDay(text string) string {
-	switch text {
-	case "N/A", "no_information", "":
-		return "never, as far as is known"
-	}
 	if short := day(text); short != text {
 		return "on " + short
 	}

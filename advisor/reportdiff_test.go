@@ -84,7 +84,7 @@ func reportOf(people ...person) string {
 func told(changes []UserChange) (lines []string) {
 	for _, c := range changes {
 		lines = append(lines, c.User+": "+c.What)
-		for _, l := range c.Lines {
+		for _, l := range c.Lines() {
 			mark := "  "
 			if l.Opens {
 				mark = "! "
@@ -141,8 +141,15 @@ func TestCompareReports(t *testing.T) {
 			was:      person{changed: "2026-02-01", keys: []string{"true 2026-02-01 N/A"}},
 			is:       person{changed: "2026-02-01", used: "2026-02-05", keys: []string{"true 2026-02-01 2026-02-07"}},
 			lastUsed: true,
-			want:     []string{"  The password was last used on 2026-02-05; before that, never, as far as is known.", "  Access key 1 was last used on 2026-02-07 for s3; before that, never, as far as is known."},
+			want:     []string{"  The password was used on 2026-02-05, for the first time as far as is known.", "  Access key 1 was used on 2026-02-07 for s3, for the first time as far as is known."},
 		},
+		"used again": {
+			was:      person{keys: []string{"true 2026-02-01 2026-02-02", "true 2026-02-03 2026-02-03"}},
+			is:       person{keys: []string{"true 2026-02-03 2026-02-09"}},
+			lastUsed: true,
+			want:     []string{"  Access key 1 of 2026-02-01 was deleted.", "  Access key 1 was last used on 2026-02-09 for s3; before that, on 2026-02-03."},
+		},
+		"a password that was not used is set": {was: person{}, is: person{changed: "2026-02-01"}, lastUsed: true, want: []string{"! A console password was set."}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.was.name, test.is.name = "ann", "ann"
@@ -189,6 +196,26 @@ func TestCompareReportsUsers(t *testing.T) {
 	}
 }
 
+// Reports whose users are in another order are compared all the same.
+func TestCompareReportsInAnyOrder(t *testing.T) {
+	var people []person
+	for _, name := range []string{"<root_account>", "a,b", "b", "C", "d", "é", "z", "0"} {
+		people = append(people, person{name: name, arn: "arn:aws:iam::111122223333:x"})
+	}
+	other := slices.Clone(people)
+	slices.Reverse(other)
+	changes, err := CompareReports(reportOf(people...), reportOf(other...), true)
+	if err != nil || len(changes) > 0 {
+		t.Errorf("%q, %v", told(changes), err)
+	}
+	other[2].mfa = true
+	other = append(other[:4], other[5:]...)
+	changes, err = CompareReports(reportOf(people...), reportOf(other...), true)
+	if want := []string{"C: removed", "é: changed", "  MFA was turned on."}; err != nil || !slices.Equal(told(changes), want) {
+		t.Errorf("%q, %v", told(changes), err)
+	}
+}
+
 // A report of another release may have other columns: what one of them does not have is not
 // taken for a change.
 func TestCompareReportsOfOtherColumns(t *testing.T) {
@@ -222,11 +249,15 @@ func BenchmarkCompareReports10000Users(b *testing.B) {
 		is = append(is, p)
 	}
 	before, after := reportOf(was...), reportOf(is...)
-	b.ReportAllocs()
-	for b.Loop() {
-		changes, err := CompareReports(before, after, false)
-		if err != nil || len(changes) != 100 {
-			b.Fatal(len(changes), err)
-		}
+	for name, lastUsed := range map[string]bool{"": false, "uses": true} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				changes, err := CompareReports(before, after, lastUsed)
+				if err != nil || len(changes) != 100 && !lastUsed || len(changes) != 10_000 && lastUsed {
+					b.Fatal(len(changes), err)
+				}
+			}
+		})
 	}
 }

@@ -116,6 +116,76 @@ func Stacked(title, label string, labels []string, series []Series) Chart {
 	return c
 }
 
+// Lines draws a line for each series over the same labels, each in a colour and a dash of its
+// own, with its last value at its end.
+func Lines(title, label string, labels []string, series []Series) Chart {
+	const width, height, foot, side, pad = 360, 144, 20, 36, 10
+	c := Chart{Title: title, Class: "lines", Head: []string{label}}
+	for _, name := range labels {
+		c.Rows = append(c.Rows, []string{name})
+	}
+	top := 1
+	for _, s := range series {
+		c.Head = append(c.Head, s.Name)
+		c.Legend = append(c.Legend, ChartKey{string(s.Kind), s.Name})
+		for i, v := range s.Values {
+			top = max(top, v)
+			c.Rows[i] = append(c.Rows[i], strconv.Itoa(v))
+		}
+	}
+	var body, described strings.Builder
+	fmt.Fprintf(&body, `<path class="axis" d="M0 %d.5h%d"/>`, height-foot, width-side+pad)
+	var ends []int
+	for n, s := range series {
+		var line strings.Builder
+		x, y := 0, 0
+		for i, v := range s.Values {
+			x = pad
+			if len(s.Values) > 1 {
+				x += i * (width - side - pad) / (len(s.Values) - 1)
+			}
+			y = height - foot - v*(height-foot-pad)/top
+			fmt.Fprintf(&line, "%d,%d ", x, y)
+		}
+		if len(s.Values) == 0 {
+			continue
+		}
+		fmt.Fprintf(&body, `<polyline class="stroke %s" stroke-dasharray="%s" points="%s"/>`, s.Kind, []string{"none", "6 4", "2 3"}[n%3], strings.TrimSpace(line.String()))
+		fmt.Fprintf(&body, `<circle class="end %s" cx="%d" cy="%d" r="3"/>`, s.Kind, x, y)
+		at := y + 4
+		for _, other := range ends { // numbers must not lie on each other
+			if at > other-12 && at < other+12 {
+				at = other - 12
+			}
+		}
+		ends = append(ends, at)
+		fmt.Fprintf(&body, `<text class="label last" x="%d" y="%d">%d</text>`, x+8, at, s.Values[len(s.Values)-1])
+		points := make([]Point, len(labels))
+		for i := range labels {
+			points[i] = Point{labels[i], s.Values[i]}
+		}
+		described.WriteString(trend(s.Name, points) + " ")
+	}
+	for i, name := range labels {
+		if len(labels) == 1 || i > 0 && i < len(labels)-1 {
+			continue
+		}
+		class, x := "first", 0
+		if i > 0 {
+			class, x = "last", width-side-30
+		}
+		fmt.Fprintf(&body, `<text class="label %s" x="%d" y="%d">%s</text>`, class, x, height-4, template.HTMLEscapeString(name))
+	}
+	c.SVG = svg(title, strings.TrimSpace(described.String()), width, height, body.String(), "xMinYMid")
+	return c
+}
+
+// trend is a line in a sentence.
+func trend(what string, points []Point) string {
+	first, last := points[0], points[len(points)-1]
+	return fmt.Sprintf("%s: %d on %s, %d on %s.", what, first.Value, first.Label, last.Value, last.Label)
+}
+
 // svg puts a drawing into its frame. Fit is how it fills a place of another shape:
 // one without text may be stretched.
 func svg(title, description string, width, height int, body, fit string) template.HTML {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,19 +13,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
-	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// eventRoutes are the trail, and the credential report.
+// eventRoutes are the trail.
 func (c *Console) eventRoutes() []Route {
 	return []Route{
 		{Pattern: "GET /events", Handle: c.showEvents},
 		{Pattern: "GET /events/{id}", Handle: c.showEvent},
 		{Pattern: "GET /events/export", Handle: c.exportEvents},
-		{Pattern: "GET /credential-report", Handle: c.showCredentialReport},
-		{Pattern: "POST /credential-report", Handle: c.makeCredentialReport},
-		{Pattern: "GET /credential-report/download", Handle: c.downloadCredentialReport},
 	}
 }
 
@@ -358,87 +352,4 @@ func plainCell(cell string) string {
 		return "'" + cell
 	}
 	return cell
-}
-
-// credentialReportPage is the credential report, as AWS makes it.
-type credentialReportPage struct {
-	Now     time.Time
-	Problem *Problem
-	Made    time.Time
-	State   string
-	Head    []string
-	Rows    [][]string
-	More    int // rows that are left out
-	Filter  Filter
-	Empty   Empty
-}
-
-// shownReport is how many people of a report the page shows; the file has all.
-const shownReport = 500
-
-func (c *Console) showCredentialReport(v *Visit) error {
-	body := credentialReportPage{Now: v.Now, Empty: Empty{Icon: "report", Title: "No credential report yet",
-		Text:    "A report lists every user with the state of their password, MFA and access keys.",
-		Command: &Command{Line: "aws iam generate-credential-report"}}}
-	out, err := v.API().IAM.GetCredentialReport(v.Request.Context(), &iam.GetCredentialReportInput{})
-	var missing *iamtypes.CredentialReportNotPresentException
-	var expired *iamtypes.CredentialReportExpiredException
-	var coming *iamtypes.CredentialReportNotReadyException
-	switch {
-	case errors.As(err, &missing), errors.As(err, &expired):
-	case errors.As(err, &coming):
-		body.State = "The report is being made. Reload this page in a moment."
-	case err != nil:
-		body.Problem = v.ProblemOf(err)
-	default:
-		if err := body.read(out.Content); err != nil {
-			return err
-		}
-		body.Made = aws.ToTime(out.GeneratedTime)
-	}
-	return v.Render("credentialreport", Page{
-		Title: "Credential report", Lead: "Every user with password, MFA and access keys, as AWS reports them. A report is kept for four hours.",
-		CLI:  []Command{CLI("aws", "iam", "generate-credential-report"), {Line: "aws iam get-credential-report --query Content --output text | base64 -d"}},
-		Body: body,
-	})
-}
-
-// read takes the report's first lines.
-func (p *credentialReportPage) read(content []byte) error {
-	r := csv.NewReader(strings.NewReader(string(content)))
-	all, err := r.ReadAll()
-	if err != nil {
-		return err
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	for _, name := range all[0] {
-		p.Head = append(p.Head, strings.ReplaceAll(name, "_", " "))
-	}
-	p.Rows = all[1:min(len(all), shownReport+1)]
-	p.More = len(all) - 1 - len(p.Rows)
-	p.Filter = Filter{Table: "report", Label: "Find users", Count: len(p.Rows), Noun: "user"}
-	return nil
-}
-
-func (c *Console) makeCredentialReport(v *Visit) error {
-	out, err := v.API().IAM.GenerateCredentialReport(v.Request.Context(), &iam.GenerateCredentialReportInput{})
-	if err != nil {
-		return err
-	}
-	if out.State == iamtypes.ReportStateTypeComplete {
-		v.Flash(Good, "The report is there.")
-	} else {
-		v.Flash(Info, "The report is being made.")
-	}
-	return v.Redirect("/credential-report")
-}
-
-func (c *Console) downloadCredentialReport(v *Visit) error {
-	out, err := v.API().IAM.GetCredentialReport(v.Request.Context(), &iam.GetCredentialReportInput{})
-	if err != nil {
-		return err
-	}
-	return v.Download("credential-report.csv", "text/csv; charset=utf-8", out.Content)
 }

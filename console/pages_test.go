@@ -133,17 +133,6 @@ func TestPlainCell(t *testing.T) {
 	}
 }
 
-func TestCredentialReportPage(t *testing.T) {
-	w := newWorld(t)
-	w.signIn("alice", everything)
-	w.get("/credential-report").contains(t, "No credential report yet")
-	w.post("/credential-report", nil).leadsTo(t, "/credential-report")
-	w.get("/credential-report").contains(t, "<root_account>", "alice", "mfa active")
-	if a := w.get("/credential-report/download"); !strings.HasPrefix(a.body, "user,arn,") {
-		t.Errorf("downloaded %q", a.body)
-	}
-}
-
 func TestSettings(t *testing.T) {
 	w := newWorld(t)
 	w.signInRoot()

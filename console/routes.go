@@ -42,6 +42,7 @@ func (c *Console) routes() []Route {
 		c.checklistRoutes(),
 		c.credentialAdvisorRoutes(),
 		c.eventRoutes(),
+		c.credentialReportRoutes(),
 		c.exposedKeyRoutes(),
 		c.findingRoutes(),
 		c.groupRoutes(),

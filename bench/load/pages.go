@@ -55,6 +55,13 @@ func measurePages(ctx context.Context, o options, store, dir string) error {
 		if a.event = string(eventPage.Find(events.body)); a.event == "" {
 			return errors.New("the event history is empty")
 		}
+		reports, err := v.get(ctx, "/credential-report/history")
+		if err != nil {
+			return err
+		}
+		if a.report = string(reportID.Find(reports.body)); a.report == "" {
+			return errors.New("no credential report is kept")
+		}
 		return s.visit(ctx, o, v, store, a.pages())
 	}()
 	return errors.Join(err, s.stop())
@@ -114,6 +121,8 @@ func (s *server) visit(ctx context.Context, o options, v *visitor, store string,
 
 var eventPage = regexp.MustCompile(`/events/[0-9a-f]{8}-[0-9a-f-]+`)
 
+var reportID = regexp.MustCompile(`[0-9]{8}T[0-9]{6}Z`)
+
 var links = regexp.MustCompile(`href="(/[^"#]*)`)
 
 // shape is what a page has in common with those of its kind.
@@ -125,7 +134,7 @@ func shape(path string) string {
 		return "/"
 	case len(parts) > 1 && parts[0] == "access-keys" && parts[1] == "new":
 		return path
-	case parts[0] == "checklists" || parts[0] == "access-plan" || len(parts) < 2 || slices.Contains([]string{"new", "export", "download", "report", "report.json", "report.md", "suppress"}, parts[1]):
+	case parts[0] == "checklists" || parts[0] == "access-plan" || len(parts) < 2 || slices.Contains([]string{"new", "export", "download", "report", "report.json", "report.md", "suppress", "history", "compare"}, parts[1]):
 		return path
 	case parts[0] == "policies" || parts[0] == "identity-providers":
 		return "/" + parts[0] + "/…"
@@ -140,6 +149,7 @@ func shape(path string) string {
 type people struct {
 	key, otherKey string // ids of access keys
 	event, denied string // the page of an event, and a request id
+	report        string // id of a credential report
 	policy        string // ARN
 }
 
@@ -151,7 +161,8 @@ func (a *people) pages() []string {
 		"/access-keys/new?user=user-00777", "/access-keys/" + a.key, "/access-keys/" + a.key + "/use",
 		"/exposed-key", "/exposed-key?id=" + a.key, "/exposed-key/report?id=" + a.key,
 		"/identity-providers", "/identity-providers/new", "/identity-providers/arn:aws:iam::" + account + ":oidc-provider/ci.example.com", "/why", "/why/" + a.denied, "/simulator",
-		"/events", "/events?name=CreateUser", a.event, "/credential-report",
+		"/events", "/events?name=CreateUser", a.event,
+		"/credential-report", "/credential-report?filter=user-0777", "/credential-report/history", "/credential-report/compare?from=" + a.report + "&to=" + a.report,
 		"/findings", "/credential-advisor", "/access-plan", "/access-plan/sections/workloads", "/access-plan/sections/workloads?filter=user-0777", "/checklists/secure-account", "/checklists/first-credentials",
 		"/checklists/rotate-key", "/checklists/key-leaked", "/settings", "/health", "/search?q=user-0777",
 	}
@@ -241,6 +252,9 @@ func (s *server) people(ctx context.Context, connections int) (*people, error) {
 	}
 	if a.denied = requestID(body); a.denied == "" {
 		return nil, fmt.Errorf("no request id in %s", body)
+	}
+	if body, _, err := s.ask(owner, "GenerateCredentialReport"); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, body)
 	}
 	return a, nil
 }

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/csv"
 	"errors"
@@ -68,7 +69,8 @@ func (s *Service) GetCredentialReport(c *service.Call, _ *iam.GetCredentialRepor
 	default:
 		return nil, noReport()
 	}
-	content, err := report.WholeText(c.Reader, c.Scope.Account)
+	content := bytes.NewBuffer(make([]byte, 0, report.Bytes))
+	err = report.WriteText(c.Reader, c.Scope.Account, content)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, noReport()
 	}
@@ -76,7 +78,7 @@ func (s *Service) GetCredentialReport(c *service.Call, _ *iam.GetCredentialRepor
 		return nil, err
 	}
 	return &iam.GetCredentialReportOutput{
-		Content:       content,
+		Content:       content.Bytes(),
 		GeneratedTime: shown(report.Generated),
 		ReportFormat:  types.ReportFormatTypeTextCsv,
 	}, nil

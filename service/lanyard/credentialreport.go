@@ -283,7 +283,9 @@ func (s *Service) CompareCredentialReports(c *service.Call, in *CompareCredentia
 		if err != nil {
 			return nil, err
 		}
-		text, err := report.WholeText(c.Reader, c.Scope.Account)
+		var text strings.Builder
+		text.Grow(report.Bytes)
+		err = report.WriteText(c.Reader, c.Scope.Account, &text)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil, noReport(id)
 		}
@@ -292,7 +294,7 @@ func (s *Service) CompareCredentialReports(c *service.Call, in *CompareCredentia
 		}
 		info := reportOf(report)
 		*[]**CredentialReport{&out.From, &out.To}[i] = &info
-		texts[i] = string(text)
+		texts[i] = text.String()
 	}
 	all, err := advisor.CompareReports(texts[0], texts[1], aws.ToBool(in.LastUsed))
 	if err != nil {
@@ -343,8 +345,8 @@ const opens = "opens"
 
 func changeOf(c *advisor.UserChange) CredentialChange {
 	out := CredentialChange{UserName: &c.User, Arn: &c.ARN, What: &c.What, Lines: []CredentialChangeLine{}}
-	for i := range c.Lines {
-		out.Lines = append(out.Lines, CredentialChangeLine{Text: &c.Lines[i].Text, Opens: &c.Lines[i].Opens})
+	for _, l := range c.Lines() {
+		out.Lines = append(out.Lines, CredentialChangeLine{Text: &l.Text, Opens: &l.Opens})
 	}
 	return out
 }
