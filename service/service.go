@@ -94,27 +94,36 @@ type Option[I any] func(*Operation)
 // must be allowed. checks may be nil only for operations that AWS lets every
 // authenticated caller use.
 func Op[I, O any](name string, access Access, handle func(*Call, *I) (*O, error), checks func(*Call, *I) ([]authz.Check, error), options ...Option[I]) Operation {
-	op := Operation{
-		Name:      name,
-		Access:    func(any) Access { return access },
-		ReadOnly:  access != Write,
-		NewInput:  func() any { return new(I) },
-		NewOutput: func() any { return new(O) },
-		Handle: func(c *Call, in any) (any, error) {
+	op := newOperation(name, access,
+		func() any { return new(I) },
+		func() any { return new(O) },
+		func(c *Call, in any) (any, error) {
 			out, err := handle(c, in.(*I))
 			if err != nil {
 				return nil, err
 			}
 			return out, nil
-		},
-	}
+		})
 	if checks != nil {
 		op.Checks = func(c *Call, in any) ([]authz.Check, error) { return checks(c, in.(*I)) }
 	}
 	for _, option := range options {
-		option(&op)
+		option(op)
 	}
-	return op
+	return *op
+}
+
+// newOperation is what Op does that is the same for all types. There are hundreds of those:
+// what is in the program once for each of them counts.
+func newOperation(name string, access Access, newInput, newOutput func() any, handle func(*Call, any) (any, error)) *Operation {
+	return &Operation{
+		Name:      name,
+		Access:    func(any) Access { return access },
+		ReadOnly:  access != Write,
+		NewInput:  newInput,
+		NewOutput: newOutput,
+		Handle:    handle,
+	}
 }
 
 // AccessFrom decides per request whether the operation writes: AssumeRole does

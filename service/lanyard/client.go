@@ -22,18 +22,25 @@ type Failure = ownclient.Failure
 //
 //	out, err := lanyard.Call[lanyard.GetDecisionOutput](ctx, client, &lanyard.GetDecisionInput{})
 func Call[O any](ctx context.Context, c *Client, in any) (*O, error) {
+	out := new(O)
+	if err := call(ctx, c, in, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func call(ctx context.Context, c *Client, in, out any) error {
 	name, ok := strings.CutSuffix(reflect.TypeOf(in).Elem().Name(), "Input")
 	if !ok {
-		return nil, fmt.Errorf("%T is no input of an operation", in)
+		return fmt.Errorf("%T is no input of an operation", in)
 	}
 	body, err := protocol.AppendJSON(nil, in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	text, err := c.Post(ctx, SigningName, "/", http.Header{"Content-Type": {"application/x-amz-json-1.1"}, "X-Amz-Target": {Target + "." + name}}, body)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	out := new(O)
-	return out, protocol.DecodeJSON(text, out)
+	return protocol.DecodeJSON(text, out)
 }
