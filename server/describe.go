@@ -114,51 +114,38 @@ func (s *Server) describeStore(ctx context.Context) *lanyard.ServerStore {
 type counted struct {
 	mu    sync.Mutex
 	at    time.Time
-	kinds []kindCount
+	kinds kindCounts
 }
 
-type kindCount struct {
-	kind           store.Kind
-	records, bytes int64
-}
+type kindCounts [256]struct{ records, bytes int64 } // by store.Kind
 
 // countEvery is how old a count may be. To count is to look at every record.
 const countEvery = time.Minute
 
-func (c *counted) of(ctx context.Context, st store.Store) ([]kindCount, error) {
+func (c *counted) of(ctx context.Context, st store.Store) (kinds kindCounts, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.at) < countEvery {
 		return c.kinds, nil
 	}
-	kinds := make(map[store.Kind]*kindCount)
-	err := st.View(ctx, func(r store.Reader) (failed error) {
+	err = st.View(ctx, func(r store.Reader) (failed error) {
 		r.Scan("", "", func(key store.Key, it *store.Item) bool {
 			raw, err := it.Bytes()
 			if err != nil || ctx.Err() != nil {
 				failed = cmp.Or(err, ctx.Err())
 				return false
 			}
-			k := kinds[key.Kind()]
-			if k == nil {
-				k = &kindCount{kind: key.Kind()}
-				kinds[key.Kind()] = k
-			}
+			k := &kinds[key.Kind()]
 			k.records++
 			k.bytes += int64(len(key) + len(raw))
 			return true
 		})
 		return failed
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		c.kinds, c.at = kinds, time.Now()
 	}
-	c.kinds, c.at = nil, time.Now()
-	for _, k := range kinds {
-		c.kinds = append(c.kinds, *k)
-	}
-	slices.SortFunc(c.kinds, func(a, b kindCount) int { return cmp.Compare(a.kind, b.kind) })
-	return c.kinds, nil
+	return kinds, err
 }
 
 func (s *Server) describeTLS() *lanyard.ServerTLS {

@@ -99,8 +99,11 @@ func (s *Server) writeCounts(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range counts {
-		if _, err := fmt.Fprintf(w, "%-20s %9d records %12d bytes\n", c.kind, c.records, c.bytes); err != nil {
+	for kind, c := range counts {
+		if c.records == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "%-20s %9d records %12d bytes\n", store.Kind(kind), c.records, c.bytes); err != nil {
 			return err
 		}
 	}
