@@ -184,7 +184,11 @@ func keyType(c *x509.Certificate) string {
 }
 
 func (s *Server) describeSealKey() *lanyard.ServerSealKey {
-	out := &lanyard.ServerSealKey{Id: ptr(s.ring.SealKeyID()), Origin: &s.sealOrigin, Keys: []lanyard.ServerDataKey{}}
+	origin := s.sealOrigin
+	if path, err := filepath.Abs(origin); err == nil && origin != keyring.FromEnvironment {
+		origin = path
+	}
+	out := &lanyard.ServerSealKey{Id: ptr(s.ring.SealKeyID()), Origin: &origin, Keys: []lanyard.ServerDataKey{}}
 	for _, k := range s.ring.List() {
 		active := k.State == keyring.Active
 		out.Keys = append(out.Keys, lanyard.ServerDataKey{Protects: ptr(string(k.Class)), Created: &k.Created, Active: &active})

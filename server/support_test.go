@@ -72,7 +72,12 @@ func TestSupportBundleHasNoSecrets(t *testing.T) {
 		if err != nil {
 			return err
 		}
+		hook, err := s.ring.Seal(keyring.Messages, identity.SecretLabel(account), []byte(secret["webhook secret"]))
+		if err != nil {
+			return err
+		}
 		return errors.Join(
+			identity.NotificationsOf.Put(tx, &identity.Notifications{Webhook: &identity.Destination{To: secret["webhook URL"], Secret: hook}}, string(account)),
 			identity.AccessKeys.Put(tx, &identity.AccessKey{ID: "AKIAIOSFODNN7EXAMPLE", Account: account, UserID: *user.User.UserId, UserName: "margarethe", Secret: sealed, Created: now}, "AKIAIOSFODNN7EXAMPLE"),
 			identity.BrowserSessions.Put(tx, &identity.BrowserSession{Account: account, PersonID: *user.User.UserId, Token: creds.SessionToken, AccessKeyID: creds.AccessKeyID}, *user.User.UserId, identity.Digest(secret["cookie"])),
 			identity.RootEmails.Put(tx, &identity.Alias{Account: account}, secret["e-mail of root"]),
