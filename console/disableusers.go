@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -170,21 +171,17 @@ func (v *Visit) lookAtUser(name string) disabledUser {
 // keysOf are the access keys of a user, and first those that are active.
 func keysOf(ctx context.Context, api *API, name string) (active, all []string, _ error) {
 	in := &iam.ListAccessKeysInput{UserName: &name}
-	for {
-		out, err := api.IAM.ListAccessKeys(ctx, in)
-		if err != nil {
-			return nil, nil, err
-		}
+	err := pages(ctx, api.IAM.ListAccessKeys, in, func(out *iam.ListAccessKeysOutput) bool {
 		for _, k := range out.AccessKeyMetadata {
 			all = append(all, aws.ToString(k.AccessKeyId))
 			if k.Status == types.StatusTypeActive {
 				active = append(active, aws.ToString(k.AccessKeyId))
 			}
 		}
-		if in.Marker = out.Marker; !out.IsTruncated {
-			return active, all, nil
-		}
-	}
+		in.Marker = out.Marker
+		return out.IsTruncated
+	})
+	return active, all, err
 }
 
 // otherCredential is something of a user's, beside access keys and password, that can be made
@@ -204,55 +201,50 @@ func activeOthers(ctx context.Context, api *API, name string) (found []otherCred
 			found = append(found, otherCredential{what, aws.ToString(id), deactivate})
 		}
 	}
-	var faults []error
-	keys := iam.NewListSSHPublicKeysPaginator(api.IAM, &iam.ListSSHPublicKeysInput{UserName: &name})
-	for keys.HasMorePages() {
-		out, err := keys.NextPage(ctx)
-		if err != nil {
-			faults = append(faults, err)
-			break
-		}
+	keys := &iam.ListSSHPublicKeysInput{UserName: &name}
+	noKeys := pages(ctx, api.IAM.ListSSHPublicKeys, keys, func(out *iam.ListSSHPublicKeysOutput) bool {
 		for _, k := range out.SSHPublicKeys {
 			note("an SSH key", k.SSHPublicKeyId, k.Status, func(ctx context.Context) error {
 				_, err := api.IAM.UpdateSSHPublicKey(ctx, &iam.UpdateSSHPublicKeyInput{UserName: &name, SSHPublicKeyId: k.SSHPublicKeyId, Status: types.StatusTypeInactive})
 				return err
 			})
 		}
-	}
-	certificates := iam.NewListSigningCertificatesPaginator(api.IAM, &iam.ListSigningCertificatesInput{UserName: &name})
-	for certificates.HasMorePages() {
-		out, err := certificates.NextPage(ctx)
-		if err != nil {
-			faults = append(faults, err)
-			break
-		}
+		keys.Marker = out.Marker
+		return out.IsTruncated
+	})
+	certificates := &iam.ListSigningCertificatesInput{UserName: &name}
+	noCertificates := pages(ctx, api.IAM.ListSigningCertificates, certificates, func(out *iam.ListSigningCertificatesOutput) bool {
 		for _, x := range out.Certificates {
 			note("a signing certificate", x.CertificateId, x.Status, func(ctx context.Context) error {
 				_, err := api.IAM.UpdateSigningCertificate(ctx, &iam.UpdateSigningCertificateInput{UserName: &name, CertificateId: x.CertificateId, Status: types.StatusTypeInactive})
 				return err
 			})
 		}
-	}
-	for in := (&iam.ListServiceSpecificCredentialsInput{UserName: &name}); ; {
-		out, err := api.IAM.ListServiceSpecificCredentials(ctx, in)
-		if err != nil {
-			faults = append(faults, err)
-			break
-		}
+		certificates.Marker = out.Marker
+		return out.IsTruncated
+	})
+	services := &iam.ListServiceSpecificCredentialsInput{UserName: &name}
+	noServices := pages(ctx, api.IAM.ListServiceSpecificCredentials, services, func(out *iam.ListServiceSpecificCredentialsOutput) bool {
 		for _, s := range out.ServiceSpecificCredentials {
 			note("a service-specific credential", s.ServiceSpecificCredentialId, s.Status, func(ctx context.Context) error {
 				_, err := api.IAM.UpdateServiceSpecificCredential(ctx, &iam.UpdateServiceSpecificCredentialInput{UserName: &name, ServiceSpecificCredentialId: s.ServiceSpecificCredentialId, Status: types.StatusTypeInactive})
 				return err
 			})
 		}
-		if in.Marker = out.Marker; !out.IsTruncated {
-			break
+		services.Marker = out.Marker
+		return out.IsTruncated
+	})
+	return found, cmp.Or(noKeys, noCertificates, noServices)
+}
+
+// pages reads a list to its end; page takes one page, and says whether there is another.
+func pages[In, Out any](ctx context.Context, list func(context.Context, *In, ...func(*iam.Options)) (*Out, error), in *In, page func(*Out) bool) error {
+	for {
+		out, err := list(ctx, in)
+		if err != nil || !page(out) {
+			return err
 		}
 	}
-	if len(faults) > 0 {
-		return found, faults[0]
-	}
-	return found, nil
 }
 
 func isNoSuch(err error) bool {

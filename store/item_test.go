@@ -17,7 +17,7 @@ func TestKindsKeepTheirNumbers(t *testing.T) {
 		ServerCertificate SigningCertificate SSHPublicKey ServiceCredential OIDCProvider SAMLProvider RoleDeletion Report
 		Activity AccountSettings DelegationRequest ManagedPolicy Suppression
 		BrowserSession SignIn OneTimeLink RecoveryCodes KnownDevice PersonState SignInRules PasskeyIndex Ceremony
-		OAuthCode OAuthGrant RootEmail PolicyTests`)
+		OAuthCode OAuthGrant RootEmail PolicyTests Notifications Notice`)
 	for i, name := range names[1:] {
 		if k := Kind(i + 1); k.String() != name || !k.Known() {
 			t.Errorf("kind %d is %v, was %s", k, k, name)
