@@ -248,7 +248,7 @@ func figures(d *lanyard.DescribeServerOutput) []Pair {
 		pairs = append(pairs, Pair{Key: "Data directory", Value: aws.ToString(s.Directory), Mono: true})
 		if s.DatabaseBytes != nil && s.RecordBytes != nil {
 			pairs = append(pairs,
-				Pair{Key: "Records", Value: fmt.Sprintf("%d, %s", aws.ToInt64(s.Records), megabytes(*s.RecordBytes))},
+				Pair{Key: "Records", Value: fmt.Sprintf("%d, about %s", aws.ToInt64(s.Records), megabytes(*s.RecordBytes))},
 				Pair{Key: "All files", Value: megabytes(*s.DatabaseBytes)})
 		}
 		if s.LastWrite != nil {

@@ -90,7 +90,7 @@ func TestHealth(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("alice", everything)
 	a := w.get("/health")
-	a.contains(t, "Everything works; look at what is marked", "ends in 9 days", "the last one is 9 days old", "41234, 12.3 MB", "Download the support bundle", "/var/lib/lanyard", "3 records")
+	a.contains(t, "Everything works; look at what is marked", "ends in 9 days", "the last one is 9 days old", "41234, about 12.3 MB", "Download the support bundle", "/var/lib/lanyard", "3 records")
 	checkHTML(t, a.body)
 	d := w.server()
 	d.Checks[0].State, d.Checks[0].Text = aws.String(lanyard.StateFailed), aws.String("not ready: the server's log says why")

@@ -19,6 +19,8 @@ const (
 	adviseKey   = "See who uses the key, replace it, and delete it: the page Exposed key leads through it."
 	adviseSpray = "New browsers are slowed down by themselves, and browsers that people have used before go on. See whether a sign-in " +
 		"succeeded that should not have, and require MFA of all (Settings)."
+	adviseRestored = "Sign in again. Access keys, passwords, MFA devices, users and permissions that were ended after the backup are good again, and so are " +
+		"recovery codes that were used since: go through them (Findings, Credential report), and end them once more."
 )
 
 // quarantine is how the names of AWS's managed policies for exposed keys begin.
@@ -73,6 +75,8 @@ func tell(e *audit.Event) (text, advice string) {
 		default:
 			return fmt.Sprintf("The quarantine of %s was taken off.", subject(e)), adviseKey
 		}
+	case "RestoreBackup":
+		return "The server was restored from a backup, and everything is as it was then. All sessions are over.", adviseRestored
 	case "PasswordSprayDetected":
 		return "Very many sign-ins fail at this server, as of somebody who tries passwords with many names.", adviseSpray
 	}

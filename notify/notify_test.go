@@ -280,6 +280,7 @@ func TestWhatPeopleAreTold(t *testing.T) {
 		{"PasswordSprayDetected", func(e *audit.Event) {
 			e.Identity = audit.UserIdentity{Type: "AWSService", InvokedBy: "signin.amazonaws.com"}
 		}, "Very many sign-ins fail", "New browsers"},
+		{"RestoreBackup", nil, "restored from a backup", "good again"}, {"CreateBackup", nil, "", ""},
 		{"CreateUser", nil, "", ""}, {"DeleteUser", nil, "", ""}, {"CreateAccessKey", nil, "", ""}, {"GetSecurityNotifications", nil, "", ""},
 	} {
 		e := w.event(c.name)

@@ -41,6 +41,8 @@ type BackupNote struct {
 type backupState struct {
 	Begun *BackupNote `json:"begun,omitempty"`
 	Ended *BackupNote `json:"ended,omitempty"`
+	// Untold is when the installation was restored, until people are told of it.
+	Untold time.Time `json:"untold,omitzero"`
 }
 
 var backupStates = store.Table[backupState]{Kind: store.Meta}
@@ -126,7 +128,7 @@ func (s *Server) beginBackup(ctx context.Context, id string, who peer) error {
 		if err != nil {
 			return err
 		}
-		state := backupState{Begun: &BackupNote{ID: id, Begun: now, By: loginName(who.uid), Version: s.config.Version}, Ended: old.Ended}
+		state := backupState{Begun: &BackupNote{ID: id, Begun: now, By: loginName(who.uid), Version: s.config.Version}, Ended: old.Ended, Untold: old.Untold}
 		if err := backupStates.Put(tx, &state, backupName); err != nil {
 			return err
 		}
@@ -146,7 +148,7 @@ func (s *Server) endBackup(ctx context.Context, in BackupRequest, who peer) erro
 		}
 		ended := *state.Begun
 		ended.Ended, ended.Bytes = now, in.Bytes
-		if err := backupStates.Put(tx, &backupState{Begun: &ended, Ended: &ended}, backupName); err != nil {
+		if err := backupStates.Put(tx, &backupState{Begun: &ended, Ended: &ended, Untold: state.Untold}, backupName); err != nil {
 			return err
 		}
 		return s.recordEverywhere(tx, "BackupCompleted", now, who, map[string]any{"backupId": in.ID, "bytes": in.Bytes})

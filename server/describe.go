@@ -117,7 +117,15 @@ type counted struct {
 	kinds kindCounts
 }
 
-type kindCounts [256]struct{ records, bytes int64 } // by store.Kind
+// kindCounts are by store.Kind. What records weigh is estimated: one that was read since the
+// start would have to be encoded for it.
+type kindCounts [256]struct{ records, bytes, weighed int64 }
+
+// The first so many records of a kind are weighed, and every so many-th of the others.
+const (
+	weighFirst = 256
+	weighEvery = 64
+)
 
 // countEvery is how old a count may be. To count is to look at every record.
 const countEvery = time.Minute
@@ -130,16 +138,23 @@ func (c *counted) of(ctx context.Context, st store.Store) (kinds kindCounts, err
 	}
 	err = st.View(ctx, func(r store.Reader) (failed error) {
 		r.Scan("", "", func(key store.Key, it *store.Item) bool {
+			k := &kinds[key.Kind()]
+			if k.records++; k.records > weighFirst && k.records%weighEvery != 0 {
+				return true
+			}
 			raw, err := it.Bytes()
-			if err != nil || ctx.Err() != nil {
-				failed = cmp.Or(err, ctx.Err())
+			if failed = cmp.Or(err, ctx.Err()); failed != nil {
 				return false
 			}
-			k := &kinds[key.Kind()]
-			k.records++
+			k.weighed++
 			k.bytes += int64(len(key) + len(raw))
 			return true
 		})
+		for i := range kinds {
+			if k := &kinds[i]; k.weighed > 0 {
+				k.bytes = k.bytes * k.records / k.weighed
+			}
+		}
 		return failed
 	})
 	if err == nil {
@@ -268,7 +283,7 @@ func (s *Server) judgeData(d *lanyard.DescribeServerOutput, add func(name, state
 	case st.RecordBytes == nil:
 		add("data", lanyard.StateGood, "%s on disk", size(*st.DatabaseBytes))
 	default:
-		add("data", lanyard.StateGood, "%s on disk; %d records have %s of it, the trail most of the rest", size(*st.DatabaseBytes), *st.Records, size(*st.RecordBytes))
+		add("data", lanyard.StateGood, "%s on disk; %d records have about %s of it, the trail most of the rest", size(*st.DatabaseBytes), *st.Records, size(*st.RecordBytes))
 	}
 	if st.FreeBytes != nil {
 		free, enough := *st.FreeBytes, min(freeWarning, *st.DiskBytes/freeWarningOf)

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -16,7 +17,10 @@ import (
 	"time"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/service/lanyard"
+	"github.com/lanyard-iam/lanyard/store"
+	"github.com/lanyard-iam/lanyard/store/memory"
 )
 
 // The page Health tells how much is on the disk, and for how long records are kept.
@@ -49,7 +53,7 @@ func TestHealthTellsOfTheData(t *testing.T) {
 		t.Fatalf("no check %s", name)
 		return "", ""
 	}
-	if state, text := check("data"); state != lanyard.StateGood || !strings.Contains(text, " on disk; 6 records have ") {
+	if state, text := check("data"); state != lanyard.StateGood || !strings.Contains(text, " on disk; 6 records have about ") {
 		t.Errorf("data: %s, %s", state, text)
 	}
 	if _, text := check("trail"); !strings.Contains(text, "kept for 30 days") {
@@ -152,5 +156,42 @@ func writeCertificate(t *testing.T, cert, key string, from, to time.Time) {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Counting looks at every record, and weighs some.
+func TestRecordsAreCounted(t *testing.T) {
+	st := memory.New()
+	defer st.Close()
+	const n = 5000
+	if err := st.Update(t.Context(), func(tx store.Tx) error {
+		for i := range n {
+			if err := identity.RootEmails.Put(tx, &identity.Alias{Account: "111122223333"}, fmt.Sprintf("%06d@example.com", i)); err != nil {
+				return err
+			}
+		}
+		return identity.Accounts.Put(tx, &identity.Account{ID: "111122223333"}, "111122223333")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var c counted
+	kinds, err := c.of(t.Context(), st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item, err := store.NewItem(store.RootEmail, &identity.Alias{Account: "111122223333"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := item.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	each := int64(len(raw) + len(identity.RootEmails.Key("000000@example.com")))
+	if k := kinds[store.RootEmail]; k.records != n || k.bytes != n*each || k.weighed > n/10 {
+		t.Errorf("%+v, each has %d bytes", k, each)
+	}
+	if kinds[store.Account].records != 1 || kinds[store.User].records != 0 {
+		t.Error("of other kinds")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/lanyard-iam/lanyard/audit"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/keyring"
 	"github.com/lanyard-iam/lanyard/mfa"
@@ -134,16 +135,53 @@ func (s *Server) restored(ctx context.Context, report *Restored) error {
 		if err := useUpCodes(tx, report.Time); err != nil {
 			return err
 		}
+		state := backupState{Untold: report.Time}
 		what := map[string]any{"lastEvent": report.LastEvent.UTC().Format(time.RFC3339)}
 		if b := report.Backup; b != nil {
 			what["backupId"], what["backupTime"] = b.ID, b.Begun.UTC().Format(time.RFC3339)
 			done := *b // or there would be nothing to restore
 			done.Ended, done.Bytes = b.Begun, report.Bytes
-			if err := backupStates.Put(tx, &backupState{Begun: &done, Ended: &done}, backupName); err != nil {
+			state.Begun, state.Ended = &done, &done
+		} else if old, err := backupsOf(tx); err != nil {
+			return err
+		} else {
+			state.Begun, state.Ended = old.Begun, old.Ended
+		}
+		if err := backupStates.Put(tx, &state, backupName); err != nil {
+			return err
+		}
+		return s.recordEverywhere(tx, "RestoreBackup", report.Time, who, what)
+	})
+}
+
+// tellRestored tells people of a restoration, when a server starts that knows how to.
+func (s *Server) tellRestored(ctx context.Context) error {
+	state, err := s.lastBackup(ctx)
+	if err != nil || state.Untold.IsZero() {
+		return err
+	}
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		state, err := backupsOf(tx)
+		if err != nil || state.Untold.IsZero() {
+			return err
+		}
+		for _, account := range s.Accounts() {
+			const name = "RestoreBackup"
+			page, err := s.trail.Lookup(tx, audit.Query{Account: account, Attribute: audit.EventName, Value: name, Limit: 1, Now: s.clock.Now()})
+			if err != nil {
+				return err
+			}
+			e := s.localEvent(account, ownSource, name, state.Untold)
+			for _, found := range page.Entries {
+				e.ID = found.ID
+			}
+			if err := s.outbox.Put(tx, e); err != nil {
 				return err
 			}
 		}
-		return s.recordEverywhere(tx, "RestoreBackup", report.Time, who, what)
+		told := *state
+		told.Untold = time.Time{}
+		return backupStates.Put(tx, &told, backupName)
 	})
 }
 

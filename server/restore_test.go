@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -194,6 +195,57 @@ func TestRestoreEndsWhatIsGoodForATime(t *testing.T) {
 	}
 }
 
+// Who is told of security events is told of a restoration, once, by the first server that starts.
+func TestARestorationIsTold(t *testing.T) {
+	c := installation(t)
+	st, err := sqlite.Open(c.DataDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Update(t.Context(), func(tx store.Tx) error {
+		return identity.NotificationsOf.Put(tx, &identity.Notifications{Webhook: &identity.Destination{To: "https://hooks.example.com/"}}, "222233334444")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	to := c
+	to.DataDir = filepath.Join(t.TempDir(), "restored")
+	if _, err := Restore(t.Context(), to, takeBackup(t, c), false); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s, err := New(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.store.View(t.Context(), func(r store.Reader) error {
+			page, err := s.trail.Lookup(r, audit.Query{Account: "222233334444", Attribute: audit.EventName, Value: "RestoreBackup", Now: time.Now()})
+			if err != nil || len(page.Entries) != 1 {
+				t.Fatalf("%d events, %v", len(page.Entries), err)
+			}
+			n := 0
+			err = identity.Notices.Scan(r, "", func(_ store.Key, notice *identity.Notice) bool {
+				n++
+				if notice.Event != "RestoreBackup" || notice.Account != "222233334444" || notice.ID != page.Entries[0].ID || notice.To.To != "https://hooks.example.com/" {
+					t.Errorf("%+v", notice)
+				}
+				return true
+			})
+			if n != 1 {
+				t.Errorf("%d notices", n)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestRestoreRefusals(t *testing.T) {
 	c := installation(t)
 	file := takeBackup(t, c)
@@ -216,6 +268,11 @@ func TestRestoreRefusals(t *testing.T) {
 			bad[at]++
 			os.WriteFile(path, bad, 0o600)
 		}, "corrupt"},
+		"a later release": {func(_ *Config, path string) {
+			later := bytes.Clone(good)
+			binary.BigEndian.PutUint32(later[60:], 99) // SQLite's user_version, our format
+			os.WriteFile(path, later, 0o600)
+		}, "run the newer release"},
 		"cut":       {func(_ *Config, path string) { os.WriteFile(path, good[:len(good)/2], 0o600) }, "corrupt"},
 		"no backup": {func(_ *Config, path string) { os.WriteFile(path, []byte("SQLite format 3"), 0o600) }, "corrupt"},
 		"none":      {func(_ *Config, path string) { os.Remove(path) }, "no such file"},

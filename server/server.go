@@ -134,6 +134,9 @@ func New(config Config) (_ *Server, err error) {
 			return nil, err
 		}
 	}
+	if err := s.tellRestored(context.Background()); err != nil {
+		return nil, err
+	}
 	if err := s.listen(); err != nil {
 		return nil, err
 	}

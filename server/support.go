@@ -103,7 +103,7 @@ func (s *Server) writeCounts(ctx context.Context, w io.Writer) error {
 		if c.records == 0 {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%-20s %9d records %12d bytes\n", store.Kind(kind), c.records, c.bytes); err != nil {
+		if _, err := fmt.Fprintf(w, "%-20s %9d records, about %d bytes\n", store.Kind(kind), c.records, c.bytes); err != nil {
 			return err
 		}
 	}

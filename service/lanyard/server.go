@@ -37,7 +37,7 @@ type (
 	ServerStore struct {
 		Directory     *string
 		Records       *int64
-		RecordBytes   *int64 // of the records, as they are stored
+		RecordBytes   *int64 // of the records, about
 		DatabaseBytes *int64 // of all files; what is not records is the trail
 		FreeBytes     *int64 // of the disk
 		DiskBytes     *int64
