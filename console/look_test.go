@@ -12,7 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/lanyard-iam/lanyard/audit"
+	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/service/signin"
+	"github.com/lanyard-iam/lanyard/store"
 	"github.com/lanyard-iam/lanyard/test/browser"
 )
 
@@ -68,6 +71,18 @@ func furnished(t *testing.T) (w *world, denied, key string) {
 	_, err = api.IAM.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{Url: aws.String("https://token.actions.example.com"), ClientIDList: []string{"sts.amazonaws.com"}, ThumbprintList: []string{strings.Repeat("a1", 20)}})
 	w.must(err)
 	w.later(100 * day)
+	w.edit(func(tx store.Tx) error {
+		hook, contact := "https://hooks.example.com/services/T000/B000", "security-of-the-whole-company@example.com"
+		return identity.NotificationsOf.Put(tx, &identity.Notifications{
+			Webhook: &identity.Destination{To: hook}, Contacts: []identity.Destination{{To: contact}},
+			Told: map[string]identity.Delivery{
+				hook: {Delivered: w.now.Add(-time.Hour)}, contact: {Failed: w.now.Add(-time.Minute), Failure: "the mail server refused the address (550)", GivenUp: 2},
+			},
+		}, string(ours))
+	})
+	w.edit(func(tx store.Tx) error {
+		return w.outbox.Put(tx, &audit.Event{ID: "7c1e0c52-3a55-4a0e-9d0c-6b8f7e2d9a11", Name: "PutSignInRules", Account: ours, Time: w.now})
+	})
 	w.signIn("carol", `{"Version":"2012-10-17","Statement":[{"Sid":"OwnTeam","Effect":"Allow","Action":"iam:CreateUser","Resource":"arn:aws:iam::*:user/team/*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}]}`)
 	_, err = w.api().IAM.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("mallory")})
 	denied = problemOf(err).ID

@@ -58,6 +58,7 @@ func (c *Console) routes() []Route {
 		c.simulatorRoutes(),
 		c.switchRoutes(),
 		c.systemRoutes(), c.installationRoutes(),
+		c.notifyRoutes(),
 		c.userRoutes(),
 		c.disableRoutes(),
 		c.whyRoutes(),

@@ -36,6 +36,7 @@ type settingsPage struct {
 	Rules    []Field // of signing in
 	Since    time.Time
 	NoRules  *part
+	Notify   notifyPart
 	Server   installation
 	Now      time.Time
 	Problems []*Problem
@@ -75,6 +76,7 @@ func (c *Console) settingsForm(v *Visit, refused error) error {
 		missing.note("rules", err)
 		body.NoRules = missing.found["rules"]
 	}
+	body.Notify = c.notifications(v)
 	body.Now = v.Now
 	if refused != nil { // what was typed stays
 		switch v.Request.URL.Path {
@@ -82,6 +84,8 @@ func (c *Console) settingsForm(v *Visit, refused error) error {
 			v.typedInto(body.Policy)
 		case "/settings/sign-in":
 			v.typedInto(body.Rules)
+		case "/settings/notifications":
+			v.typedInto(body.Notify.Fields)
 		case "/settings/alias":
 			body.Alias.Value = v.Form("alias")
 		}

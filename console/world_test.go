@@ -25,9 +25,11 @@ import (
 	"github.com/lanyard-iam/lanyard/constraint"
 	"github.com/lanyard-iam/lanyard/endpoint"
 	"github.com/lanyard-iam/lanyard/identity"
+	"github.com/lanyard-iam/lanyard/internal/egress"
 	"github.com/lanyard-iam/lanyard/internal/password"
 	"github.com/lanyard-iam/lanyard/internal/webauthnx"
 	"github.com/lanyard-iam/lanyard/keyring"
+	"github.com/lanyard-iam/lanyard/notify"
 	"github.com/lanyard-iam/lanyard/service"
 	"github.com/lanyard-iam/lanyard/service/cloudtrail"
 	iamservice "github.com/lanyard-iam/lanyard/service/iam"
@@ -53,6 +55,7 @@ type world struct {
 	ring     *keyring.Ring
 	sessions *session.Codec
 	trail    *audit.Trail
+	outbox   *notify.Outbox
 	aws      *endpoint.Handler
 	signIns  *authn.SignIns
 	// described is what the server says of itself, in place of what server makes up.
@@ -60,7 +63,7 @@ type world struct {
 }
 
 // newWorld makes an installation with one account.
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, options ...func(*notify.Config)) *world {
 	t.Helper()
 	x := &tester{t: t, site: "https://id.example.com", now: time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC), cookies: map[string]*http.Cookie{}}
 	w := &world{tester: x, store: memory.New()}
@@ -103,7 +106,16 @@ func newWorld(t *testing.T) *world {
 		}
 		return input, output
 	})
-	w.trail, err = audit.NewTrail(w.store, audit.Options{Key: key("history"), Failed: func(err error) { t.Error(err) }})
+	telling := notify.Config{
+		Store: w.store, Ring: w.ring, Guard: &egress.Guard{Allow: egress.Loopback()},
+		ConsoleURL: func() string { return x.site }, Log: slog.New(slog.NewTextHandler(&x.log, nil)), Clock: clock,
+		Mail: &notify.Mail{Host: "127.0.0.1", Port: "9", Guard: egress.Anywhere()}, // nobody is there
+	}
+	for _, option := range options {
+		option(&telling)
+	}
+	w.outbox = notify.New(telling)
+	w.trail, err = audit.NewTrail(w.store, audit.Options{Key: key("history"), Notable: w.outbox.Put, Failed: func(err error) { t.Error(err) }})
 	w.must(err)
 	t.Cleanup(func() { _ = w.trail.Close(context.Background()) })
 	keys := func() *authn.WebAuthn {
@@ -127,7 +139,7 @@ func newWorld(t *testing.T) *world {
 		cloudtrail.New(w.trail).Operations(),
 		lanyard.New(lanyard.Config{
 			Trail: w.trail, Sessions: w.sessions, CredentialReport: people.WriteCredentialReport, Keys: keys, DevicesPerPerson: 8, Authz: authorizer, Managed: managed,
-			Ring: w.ring, TokensPerAccount: 5000, Passwords: passwords,
+			Ring: w.ring, TokensPerAccount: 5000, Passwords: passwords, Outbox: w.outbox,
 			ConsoleURL:    func() string { return "https://id.example.com" },
 			Describe:      func(context.Context) (*lanyard.DescribeServerOutput, error) { return w.server(), nil },
 			SupportBundle: func(context.Context) ([]byte, error) { return []byte("PK bundle"), nil },

@@ -195,3 +195,47 @@ func TestRecordsAreCounted(t *testing.T) {
 		t.Error("of other kinds")
 	}
 }
+
+// The page Health tells when notifications wait too long, and of whom it does not tell.
+func TestHealthTellsOfNotificationsThatWait(t *testing.T) {
+	now := time.Date(2026, 11, 27, 9, 0, 0, 0, time.UTC)
+	s, err := New(Config{Dev: true, Listen: "127.0.0.1:0", Socket: filepath.Join(t.TempDir(), "s"), Clock: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	is := func(state, text string) {
+		t.Helper()
+		d, err := s.describe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, c := range d.Checks {
+			if *c.Name == "notifications" {
+				if found = true; *c.State != state || *c.Text != text {
+					t.Errorf("%s: %s", *c.State, *c.Text)
+				}
+			}
+		}
+		if !found {
+			t.Error("no such row")
+		}
+	}
+	is(lanyard.StateGood, "none waits")
+	err = s.store.Update(t.Context(), func(tx store.Tx) error {
+		for _, n := range []identity.Notice{{Slot: "a", First: now}, {Slot: "b", First: now.Add(time.Minute)}} {
+			n.To.To = "https://hooks.example.com/secret"
+			if err := identity.Notices.Put(tx, &n, string(DefaultAccount), "x", "y", n.Slot); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(lanyard.StateGood, "2 wait to be delivered, the oldest since 2026-11-27 09:00 UTC")
+	now = now.Add(time.Hour)
+	is(lanyard.StateFailed, "2 wait to be delivered, the oldest since 2026-11-27 09:00 UTC")
+}
