@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/lanyard-iam/lanyard/arn"
 	"github.com/lanyard-iam/lanyard/identity"
@@ -23,6 +26,10 @@ const (
 	lookEvery = 30 * time.Second
 	// atOnce is how many destinations are told at the same time: a slow one holds up no other.
 	atOnce = 8
+	// mailBurst letters are sent to an address at once, and then one in mailEvery: what comes
+	// faster waits, and is merged.
+	mailBurst = 20
+	mailEvery = 30 * time.Second
 )
 
 // target is a destination of an account.
@@ -73,26 +80,71 @@ func (o *Outbox) Run(ctx context.Context) {
 func (o *Outbox) due(ctx context.Context) (map[target][]*identity.Notice, time.Duration, error) {
 	now := o.config.Clock()
 	due, pause := map[target][]*identity.Notice{}, lookEvery
-	// An update and not a view: it begins after the transaction that has woken us, which
-	// may not be durable yet.
-	err := o.config.Store.Update(ctx, func(tx store.Tx) error {
-		clear(due)
-		return identity.Notices.Scan(tx, "", func(_ store.Key, n *identity.Notice) bool {
-			if wait := n.Next.Sub(now); wait > 0 {
-				pause = min(pause, max(wait, time.Second))
-			} else {
-				t := target{n.Account, n.To.To}
-				due[t] = append(due[t], n)
-			}
-			return true
+	// An update that does nothing begins after the transaction that has woken us, and returns
+	// when that is durable, and seen by a view.
+	err := o.config.Store.Update(ctx, func(store.Tx) error { return nil })
+	if err == nil {
+		err = o.config.Store.View(ctx, func(r store.Reader) error {
+			return identity.Notices.Scan(r, "", func(_ store.Key, n *identity.Notice) bool {
+				if wait := n.Next.Sub(now); wait > 0 {
+					pause = min(pause, max(wait, time.Second))
+				} else {
+					t := target{n.Account, n.To.To}
+					due[t] = append(due[t], n)
+				}
+				return true
+			})
 		})
-	})
-	for _, notices := range due {
+	}
+	for t, notices := range due {
+		if wait := o.pace.wait(t, now); wait > 0 {
+			delete(due, t)
+			pause = min(pause, max(wait, time.Second))
+		}
 		slices.SortFunc(notices, func(a, b *identity.Notice) int {
 			return cmp.Or(a.Attempts-b.Attempts, a.Time.Compare(b.Time))
 		})
 	}
 	return due, pause, err
+}
+
+// pace keeps mail from becoming a flood. Programs take what comes.
+type pace struct {
+	mu sync.Mutex
+	of map[target]*rate.Limiter // of those who had mail lately
+}
+
+// wait is for how long an address gets no mail.
+func (p *pace) wait(t target, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.of[t]
+	if l == nil {
+		return 0
+	}
+	missing := 1 - l.TokensAt(now)
+	return time.Duration(missing * float64(mailEvery))
+}
+
+// take counts a letter, unless it is one too many.
+func (p *pace) take(t target, now time.Time) bool {
+	if isHook(t.to) {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.of == nil {
+		p.of = map[target]*rate.Limiter{}
+	}
+	for other, l := range p.of {
+		if l.TokensAt(now) >= mailBurst {
+			delete(p.of, other)
+		}
+	}
+	if p.of[t] == nil {
+		p.of[t] = rate.NewLimiter(rate.Every(mailEvery), mailBurst)
+	}
+	return p.of[t].AllowN(now, 1)
 }
 
 // deliver tells one destination what waits for it, until something fails.
@@ -105,6 +157,9 @@ func (o *Outbox) deliver(ctx context.Context, notices []*identity.Notice) {
 		})
 		if err != nil {
 			return // the store is closed, or says so itself
+		}
+		if !o.pace.take(target{n.Account, n.To.To}, o.config.Clock()) {
+			return
 		}
 		sent := o.send(ctx, n, settings)
 		if sent != nil && ctx.Err() != nil {

@@ -56,6 +56,7 @@ type Outbox struct {
 	config Config
 	hooks  *http.Client
 	wake   chan struct{} // a notice was put
+	pace   pace
 }
 
 // New returns the outbox of a store.

@@ -632,6 +632,47 @@ func TestMailThatIsNotTaken(t *testing.T) {
 	}
 }
 
+// A mail server that takes everything is no reason to send a thousand letters.
+func TestMailIsPaced(t *testing.T) {
+	r := newReceiver(t)
+	box := newMailbox(t, func(m *mailbox) { m.cert = r.cert() })
+	w := newWorld(t, box, r.Certificate())
+	const flood = 300
+	for range flood {
+		w.happens(w.event("EnableMFADevice"))
+		w.round()
+	}
+	if n := len(box.letters()); n != 20 {
+		t.Errorf("%d letters at once", n)
+	}
+	if n := len(w.waiting()); n != 10 {
+		t.Errorf("%d wait", n)
+	}
+	for range 10 {
+		before := len(box.letters())
+		w.round()
+		if n := len(box.letters()); n != before {
+			t.Errorf("%d letters too early", n-before)
+		}
+		w.now = w.now.Add(30 * time.Second)
+		w.round()
+	}
+	told := 0
+	for _, l := range box.letters() {
+		told++
+		if _, rest, ok := strings.Cut(l.body, "And "); ok {
+			var more int
+			if _, err := fmt.Sscanf(rest, "%d more of that kind", &more); err != nil {
+				t.Error(err)
+			}
+			told += more
+		}
+	}
+	if told != flood || len(w.waiting()) != 0 {
+		t.Errorf("%d of %d events were told, %d letters", told, flood, len(box.letters()))
+	}
+}
+
 // Whatever a name has in it, it adds no header and no command.
 func TestMailOfHostileNames(t *testing.T) {
 	r := newReceiver(t)
