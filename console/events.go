@@ -21,6 +21,8 @@ func (c *Console) eventRoutes() []Route {
 		{Pattern: "GET /events", Handle: c.showEvents},
 		{Pattern: "GET /events/{id}", Handle: c.showEvent},
 		{Pattern: "GET /events/export", Handle: c.exportEvents},
+		{Pattern: "POST /events/searches", Handle: c.saveSearch},
+		{Pattern: "POST /events/searches/delete", Handle: c.removeSearch},
 	}
 }
 
@@ -35,6 +37,8 @@ const (
 type eventsPage struct {
 	Now      time.Time
 	Problem  *Problem
+	Saved    []savedSearch
+	Save     *saveSearch // nil: the filter is not complete
 	Fields   []Field
 	Columns  []Option // that can be shown, with Text
 	Shown    map[string]bool
@@ -64,23 +68,64 @@ var usualColumns = []string{"who", "outcome", "resources"}
 // AWS's console. The pages themselves read so much that a change would be hard to find.
 func changesAlone(v *Visit) bool {
 	q := v.Request.URL.Query()
-	return !q.Has("by") && !q.Has("value") && !q.Has("since") && !q.Has("until")
+	return !q.Has("by") && !q.Has("value") && !q.Has("since") && !q.Has("until") && !q.Has("last")
 }
 
-// eventFilter reads what is asked for.
+// The ranges of time that end now. A search that is saved with one is always of the newest.
+var lastRanges = []struct {
+	value, text string
+	long        time.Duration
+}{
+	{"1h", "The last hour", time.Hour}, {"3h", "The last 3 hours", 3 * time.Hour}, {"24h", "The last 24 hours", day},
+	{"7d", "The last 7 days", 7 * day}, {"30d", "The last 30 days", 30 * day}, {"90d", "The last 90 days", 90 * day},
+}
+
+// eventFilter reads what a page is asked for.
 func eventFilter(v *Visit) (*cloudtrail.LookupEventsInput, []Field) {
+	q := v.Request.URL.Query()
+	if changesAlone(v) {
+		q = url.Values{"by": {string(types.LookupAttributeKeyReadOnly)}, "value": {"false"}, "marker": q["marker"]}
+	}
+	now := v.Now
+	if at, err := time.Parse(time.RFC3339, q.Get("at")); err == nil && q.Get("marker") != "" && at.Before(now) {
+		now = at // a page belongs to the first one, and begins where that did
+	}
+	in, fields := eventFilterOf(q, now)
+	if token := q.Get("marker"); token != "" {
+		in.NextToken = &token
+	}
+	return in, fields
+}
+
+// eventFilterOf reads a filter, of which a time range that ends now ends at a given moment.
+func eventFilterOf(q url.Values, now time.Time) (*cloudtrail.LookupEventsInput, []Field) {
 	attributes := []Option{{Value: "", Text: "All events"}}
 	for _, key := range types.LookupAttributeKey("").Values() {
 		attributes = append(attributes, Option{Value: string(key), Text: attributeName(key)})
 	}
-	by := Field{Name: "by", Label: "Find by", Type: "select", Value: v.Query("by"), Options: attributes, Optional: true}
-	value := Field{Name: "value", Label: "Value", Value: v.Query("value"), Optional: true, Autocomplete: "off", MaxLength: 2000}
-	if changesAlone(v) {
-		by.Value, value.Value = string(types.LookupAttributeKeyReadOnly), "false"
-	}
-	since := Field{Name: "since", Label: "From", Type: "datetime-local", Value: v.Query("since"), Optional: true, Hint: "UTC"}
-	until := Field{Name: "until", Label: "To", Type: "datetime-local", Value: v.Query("until"), Optional: true, Hint: "UTC"}
+	by := Field{Name: "by", Label: "Find by", Type: "select", Value: q.Get("by"), Options: attributes, Optional: true}
+	value := Field{Name: "value", Label: "Value", Value: q.Get("value"), Optional: true, Autocomplete: "off", MaxLength: maxValue}
+	last := Field{Name: "last", Label: "When", Type: "select", Value: q.Get("last"), Options: []Option{{Value: "", Text: "Any time, or:"}}, Optional: true}
+	since := Field{Name: "since", Label: "From", Type: "datetime-local", Value: q.Get("since"), Optional: true, Hint: "UTC"}
+	until := Field{Name: "until", Label: "To", Type: "datetime-local", Value: q.Get("until"), Optional: true, Hint: "UTC"}
 	in := &cloudtrail.LookupEventsInput{StartTime: typedTime(&since), EndTime: typedTime(&until)}
+	ranged := false
+	for _, r := range lastRanges {
+		last.Options = append(last.Options, Option{Value: r.value, Text: r.text})
+		if r.value == last.Value {
+			ranged = true
+			in.StartTime = aws.Time(now.UTC().Truncate(time.Second).Add(-r.long))
+		}
+	}
+	switch {
+	case last.Value != "" && !ranged:
+		last.Error = "That is none of the ranges."
+	case ranged && (since.Value != "" || until.Value != ""):
+		last.Error = "Choose this, or say from when to when."
+	}
+	if len(value.Value) > maxValue {
+		value.Error = "That is too long."
+	}
 	switch known := slices.ContainsFunc(attributes, func(o Option) bool { return o.Value == by.Value }); {
 	case by.Value == "" && value.Value != "":
 		by.Error = "Say what the value is of."
@@ -91,11 +136,11 @@ func eventFilter(v *Visit) (*cloudtrail.LookupEventsInput, []Field) {
 	case by.Value != "":
 		in.LookupAttributes = []types.LookupAttribute{{AttributeKey: types.LookupAttributeKey(by.Value), AttributeValue: &value.Value}}
 	}
-	if token := v.Query("marker"); token != "" {
-		in.NextToken = &token
-	}
-	return in, []Field{by, value, since, until}
+	return in, []Field{by, value, last, since, until}
 }
+
+// maxValue is how long a value is at most, in bytes.
+const maxValue = 2000
 
 func attributeName(key types.LookupAttributeKey) string {
 	switch key {
@@ -122,26 +167,56 @@ func attributeName(key types.LookupAttributeKey) string {
 func (c *Console) showEvents(v *Visit) error {
 	in, fields := eventFilter(v)
 	in.MaxResults = aws.Int32(shownEvents)
+	shown := v.Request.URL.Query()["column"]
 	body := eventsPage{Now: v.Now, Fields: fields, Columns: eventColumns, Shown: map[string]bool{}, Filtered: len(in.LookupAttributes) > 0 || in.StartTime != nil || in.EndTime != nil, Changes: changesAlone(v)}
-	columns := v.Request.URL.Query()["column"]
-	if len(columns) == 0 {
-		columns = usualColumns
+	if len(shown) == 0 {
+		shown = usualColumns
 	}
-	for _, column := range columns {
+	for _, column := range shown {
 		body.Shown[column] = true
 	}
-	out, err := v.API().CloudTrail.LookupEvents(v.Request.Context(), in)
+	var out *cloudtrail.LookupEventsOutput
+	var refusal error
+	err := together(
+		func() error {
+			out, refusal = v.API().CloudTrail.LookupEvents(v.Request.Context(), in)
+			return nil
+		},
+		func() (err error) {
+			body.Saved, err = v.savedSearches()
+			return err
+		},
+	)
 	if err != nil {
-		body.Problem = v.ProblemOf(err)
+		return err
+	}
+	if refusal != nil {
+		body.Problem = v.ProblemOf(refusal)
 		out = &cloudtrail.LookupEventsOutput{}
+	}
+	query := searchOf(fields, shown)
+	for i := range body.Saved {
+		body.Saved[i].Current = body.Saved[i].query == query.Encode()
+	}
+	if !slices.ContainsFunc(fields, func(f Field) bool { return f.Error != "" }) {
+		body.Save = newSaveSearch(query, "")
 	}
 	for i := range out.Events {
 		body.Rows = append(body.Rows, eventOf(&out.Events[i]))
 	}
 	body.Pager = pagerOf(v, aws.ToString(out.NextToken))
+	if next, err := url.Parse(body.Pager.Next); err == nil && body.Pager.Next != "" && query.Get("last") != "" {
+		q := next.Query()
+		if q.Get("at") == "" || v.Query("marker") == "" {
+			q.Set("at", v.Now.UTC().Format(time.RFC3339))
+		}
+		next.RawQuery = q.Encode()
+		body.Pager.Next = next.String()
+	}
 	for _, format := range []string{"json", "csv"} {
 		q := v.Request.URL.Query()
 		q.Del("marker")
+		q.Del("at")
 		q.Set("format", format)
 		body.Export = append(body.Export, Step{Text: "Export " + strings.ToUpper(format), Path: "/events/export?" + q.Encode()})
 	}
@@ -188,7 +263,9 @@ func eventOf(e *types.Event) eventRow {
 
 // isDeed tells whether a record is of something that somebody did, and not of what a page
 // looked up or noted for itself.
-func (r *record) isDeed() bool { return !r.ReadOnly && r.EventName != "PutState" }
+func (r *record) isDeed() bool {
+	return !r.ReadOnly && r.EventName != "PutState" && r.EventName != "DeleteState"
+}
 
 // deeds are the newest changes and sign-ins of somebody, not of others who have the same
 // name, as a user and the session of a role can.
