@@ -114,7 +114,9 @@ func Op[I, O any](name string, access Access, handle func(*Call, *I) (*O, error)
 }
 
 // newOperation is what Op does that is the same for all types. There are hundreds of those:
-// what is in the program once for each of them counts.
+// what is in the program once for each of them counts, so that it is not inlined.
+//
+//go:noinline
 func newOperation(name string, access Access, newInput, newOutput func() any, handle func(*Call, any) (any, error)) *Operation {
 	return &Operation{
 		Name:      name,
