@@ -66,7 +66,14 @@ func (o *Outbox) Run(ctx context.Context) {
 			if !busy[t] && len(busy) < atOnce {
 				busy[t] = true
 				go func() {
-					o.deliver(ctx, notices)
+					if err := o.deliver(ctx, notices); err != nil && ctx.Err() == nil {
+						// What was delivered would be delivered again at once.
+						o.config.Log.Warn("what became of a notification was not kept", "error", err)
+						select {
+						case <-time.After(lookEvery):
+						case <-ctx.Done():
+						}
+					}
 					done <- t
 				}()
 			}
@@ -147,32 +154,26 @@ func (p *pace) take(t target, now time.Time) bool {
 	return p.of[t].AllowN(now, 1)
 }
 
-// deliver tells one destination what waits for it, until something fails.
-func (o *Outbox) deliver(ctx context.Context, notices []*identity.Notice) {
+// deliver tells one destination what waits for it, until it fails. An error is the store's.
+func (o *Outbox) deliver(ctx context.Context, notices []*identity.Notice) error {
 	for _, n := range notices {
 		var settings *identity.Notifications
 		err := o.config.Store.View(ctx, func(r store.Reader) (err error) {
 			settings, err = Settings(r, n.Account)
 			return err
 		})
-		if err != nil {
-			return // the store is closed, or says so itself
-		}
-		if !o.pace.take(target{n.Account, n.To.To}, o.config.Clock()) {
-			return
+		if err != nil || !o.pace.take(target{n.Account, n.To.To}, o.config.Clock()) {
+			return err
 		}
 		sent := o.send(ctx, n, settings)
 		if sent != nil && ctx.Err() != nil {
-			return // the server stops; it was no attempt
+			return nil // the server stops; it was no attempt
 		}
-		if err := o.settle(ctx, n, sent); err != nil && ctx.Err() == nil {
-			o.config.Log.Warn("what became of a notification was not kept", "error", err)
-			return
-		}
-		if sent != nil {
-			return
+		if err := o.settle(ctx, n, sent); err != nil || sent != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // settle keeps what became of an attempt.

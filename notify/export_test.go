@@ -1,12 +1,15 @@
 package notify
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Round delivers once what is due.
 func (o *Outbox) Round(ctx context.Context) error {
 	due, _, err := o.due(ctx)
 	for _, notices := range due {
-		o.deliver(ctx, notices)
+		err = errors.Join(err, o.deliver(ctx, notices))
 	}
 	return err
 }

@@ -797,6 +797,49 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// full is a store on a disk that is full.
+type full struct{ store.Store }
+
+func (f full) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return f.Store.Update(ctx, func(tx store.Tx) error {
+		w := &watched{Tx: tx}
+		if err := fn(w); err != nil || !w.wrote {
+			return err
+		}
+		return store.ErrUnavailable
+	})
+}
+
+// watched tells whether a transaction wrote.
+type watched struct {
+	store.Tx
+	wrote bool
+}
+
+func (w *watched) Put(key store.Key, item *store.Item) { w.wrote = true; w.Tx.Put(key, item) }
+func (w *watched) Delete(key store.Key)                { w.wrote = true; w.Tx.Delete(key) }
+
+// What cannot be kept as delivered will come again, but not again and again at once.
+func TestAFullDiskIsNoFlood(t *testing.T) {
+	r := newReceiver(t)
+	w := newWorld(t, nil, r.Certificate())
+	hook, _ := w.hook(r.url())
+	w.put(identity.Notifications{Webhook: hook})
+	w.happens(w.event("ConsoleLogin"))
+	pool := x509.NewCertPool()
+	pool.AddCert(r.Certificate())
+	o := notify.New(notify.Config{
+		Store: full{w.store}, Ring: w.ring, Guard: &egress.Guard{Allow: egress.Loopback(), RootCAs: pool, Resolver: egresstest.Names(t, "127.0.0.1")},
+		ConsoleURL: func() string { return "" }, Log: slog.New(slog.DiscardHandler), Clock: func() time.Time { return w.now },
+	})
+	ctx, stop := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer stop()
+	o.Run(ctx)
+	if n := len(r.all()); n != 1 || len(w.waiting()) != 1 {
+		t.Errorf("it came %d times, %d wait", n, len(w.waiting()))
+	}
+}
+
 // BenchmarkPut is what the outbox costs a request that nobody is told of.
 func BenchmarkPut(b *testing.B) {
 	o := notify.New(notify.Config{Guard: &egress.Guard{}})
