@@ -3,6 +3,7 @@ package console
 import (
 	"crypto/rand"
 	"encoding/base32"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -128,6 +129,21 @@ func TestClaimAndSignIn(t *testing.T) {
 	w.post("/signin", in).leadsTo(t, "/signin/factor")
 	w.post("/signin/factor", url.Values{"recovery": {spare}}).leadsTo(t, "/users?x=1")
 	w.get("/users").contains(t, "a recovery code, which is used up")
+
+	// All of that is told to root, since the address is known.
+	told := map[string]int{}
+	w.must(w.store.View(t.Context(), func(r store.Reader) error {
+		return identity.Notices.Scan(r, "", func(_ store.Key, n *identity.Notice) bool {
+			if n.To.To != "root@example.com" || n.Who != "arn:aws:iam::111122223333:root" {
+				t.Errorf("%+v", n)
+			}
+			told[n.Event]++
+			return true
+		})
+	}))
+	if got := fmt.Sprint(told); got != "map[CheckMfa:1 ConsoleLogin:3 PasswordRecoveryCompleted:1]" {
+		t.Errorf("told: %s", got)
+	}
 }
 
 // Between the steps of a claim one can go back, without a word lost: who chose no password
