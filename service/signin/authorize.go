@@ -20,6 +20,7 @@ import (
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/protocol"
 	"github.com/lanyard-iam/lanyard/service"
+	"github.com/lanyard-iam/lanyard/session"
 	"github.com/lanyard-iam/lanyard/store"
 )
 
@@ -45,8 +46,14 @@ const (
 	crossDeviceCode = 10 * time.Minute
 )
 
-// maxCodes bounds the codes of one person that wait; the oldest goes for a new one.
-const maxCodes = 10
+// maxCodes bounds the codes of one person that wait; the oldest goes for a new one. Of a role
+// it is one bearer's: whoever may assume it chooses the session's name, and ends nothing that
+// others have under the same. maxOfName bounds what all have who share one, be it codes or
+// sign-in sessions; then new ones are refused.
+const (
+	maxCodes  = 10
+	maxOfName = 1000
+)
 
 // AuthorizeRequest is what `aws login` asks a person for, with the query string of
 // /v1/authorize. One that ParseAuthorize returns is good: codes may be sent to RedirectURI.
@@ -261,7 +268,7 @@ func (s *Service) newCode(c *service.Call, p *authn.Principal, code *identity.OA
 		return "", err
 	}
 	code.Account, code.PersonID, code.Created = p.Account, p.Session.Person(), c.Now
-	if err := makeRoom(c.Tx, code.PersonID, c.Now); err != nil {
+	if err := s.makeRoom(c.Tx, p, c.Now); err != nil {
 		return "", err
 	}
 	secret, err := newSecret(c.Rand)
@@ -271,26 +278,43 @@ func (s *Service) newCode(c *service.Call, p *authn.Principal, code *identity.OA
 	return person(code.PersonID) + "." + secret, identity.OAuthCodes.Put(c.Tx, code, code.PersonID, identity.Digest(secret))
 }
 
-// makeRoom removes the codes of a person that have expired, and the oldest above the bound.
-func makeRoom(tx store.Tx, person string, now time.Time) error {
+// makeRoom removes the codes of a person that have expired, and the oldest of the same bearer
+// above the bound.
+func (s *Service) makeRoom(tx store.Tx, p *authn.Principal, now time.Time) error {
 	type waiting struct {
 		key     store.Key
 		created time.Time
 	}
-	var all []waiting
+	var own []waiting
+	kept := 0
 	err := identity.OAuthCodes.Scan(tx, "", func(key store.Key, code *identity.OAuthCode) bool {
-		if !now.Before(code.Expires) {
+		switch {
+		case !now.Before(code.Expires):
 			tx.Delete(key)
-		} else {
-			all = append(all, waiting{key, code.Created})
+		case s.sameBearer(p.Session, code.AccessKeyID, code.Token):
+			own = append(own, waiting{key, code.Created})
+			kept++
+		default:
+			kept++
 		}
 		return true
-	}, person)
-	slices.SortFunc(all, func(a, b waiting) int { return a.created.Compare(b.created) })
-	for ; len(all) >= maxCodes; all = all[1:] {
-		tx.Delete(all[0].key)
+	}, p.Session.Person())
+	slices.SortFunc(own, func(a, b waiting) int { return a.created.Compare(b.created) })
+	for ; len(own) >= maxCodes; own = own[1:] {
+		tx.Delete(own[0].key)
+		kept--
+	}
+	if err == nil && kept >= maxOfName {
+		return throttled("Too many sign-ins are under way as " + p.ARN + ".")
 	}
 	return err
+}
+
+// sameBearer tells whether the session that a record holds is of the same bearer as another of
+// the same person id.
+func (s *Service) sameBearer(own *session.Session, accessKeyID, token string) bool {
+	of, err := s.config.Sessions.Open(accessKeyID, token)
+	return err == nil && own.SameBearer(of)
 }
 
 const secretSize = 32 // bytes

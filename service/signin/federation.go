@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/signin/types"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/prelude"
@@ -221,7 +220,7 @@ func (s *Service) ConsoleLogin(c *service.Call, in *ConsoleLoginInput) (*Console
 		Issuer:    text(in.Issuer),
 	}, c.Now, c.Rand)
 	if errors.Is(err, session.ErrTooManyBrowsers) {
-		return nil, &types.TooManyRequestsError{Error_: types.OAuth2ErrorCodeInvalidRequest, Message: aws.String("Too many browsers are signed in as " + c.Principal.ARN + ".")}
+		return nil, throttled("Too many browsers are signed in as " + c.Principal.ARN + ".")
 	}
 	return &ConsoleLoginOutput{Cookie: &cookie, Location: &to}, err
 }

@@ -577,6 +577,35 @@ func TestLoginAsARole(t *testing.T) {
 	p.refresh(r.RefreshToken).refused(t, "after the role session", 401, "AccessDeniedException", "TOKEN_EXPIRED")
 }
 
+// T249: whoever may assume a role chooses the session's name. However much they sign in under
+// the name of somebody else, it ends neither a sign-in of the other's that is under way nor a
+// sign-in session.
+func TestT249_SignInsOfOneName(t *testing.T) {
+	w := newWorld(t)
+	p := w.program()
+	as := func() sigv4.Credentials {
+		return w.browser(&session.Session{Kind: session.Role, Account: account, PrincipalID: role, Name: "john.doe", Expires: w.now().Add(time.Hour)})
+	}
+	hers := as()
+	signedIn := p.redeem(p.code(hers)).good(t)
+	waiting := p.code(hers)
+	link := w.signinToken(w.role(nil))
+	for range 25 {
+		w.signinToken(w.role(nil))
+		p.redeem(p.code(as())).good(t)
+	}
+	p.refresh(signedIn.RefreshToken).good(t)
+	p.redeem(waiting).good(t)
+	if answer, b := w.login(link, "Destination", "/"); b == nil {
+		t.Errorf("T249: %s", answer.Status)
+	}
+	// Her own are bounded, as anybody's.
+	for range 20 {
+		p.redeem(p.code(hers)).good(t)
+	}
+	p.refresh(signedIn.RefreshToken).refused(t, "the oldest sign-in session", 401, "AccessDeniedException", "TOKEN_EXPIRED")
+}
+
 // What strangers send leaves no record, and what is kept for one person is bounded.
 func TestLoginBounds(t *testing.T) {
 	w := newWorld(t)

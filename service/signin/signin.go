@@ -153,6 +153,10 @@ func invalid(message string) error {
 	return &types.ValidationException{Error_: types.OAuth2ErrorCodeInvalidRequest, Message: &message}
 }
 
+func throttled(message string) error {
+	return &types.TooManyRequestsError{Error_: types.OAuth2ErrorCodeInvalidRequest, Message: &message}
+}
+
 // public is the URL of the console, or empty.
 func (s *Service) public() string {
 	if origins := s.config.Origins(); len(origins) > 0 {

@@ -34,8 +34,8 @@ const (
 	sessionLifetime = 12 * time.Hour
 )
 
-// maxSessions bounds the sign-in sessions of one person; the one that was not used for the
-// longest time ends for a new one.
+// maxSessions bounds the sign-in sessions of one person, or of one bearer as maxCodes does; the
+// one that was not used for the longest time ends for a new one.
 const maxSessions = 20
 
 // The grant types.
@@ -222,7 +222,7 @@ func (s *Service) redeem(c *service.Call, body *types.CreateOAuth2TokenRequestBo
 		Address: c.Event.SourceIP, UserAgent: cut(c.Event.UserAgent, 256),
 	}
 	use(grant, by, c.SignedNow)
-	if err := endOldest(c.Tx, grant.PersonID, c.Now); err != nil {
+	if err := s.endOldest(c.Tx, c.Principal, c.Now); err != nil {
 		return nil, err
 	}
 	if err := identity.OAuthGrants.Put(c.Tx, grant, grant.PersonID, id.String()); err != nil {
@@ -244,17 +244,24 @@ func (s *Service) redeem(c *service.Call, body *types.CreateOAuth2TokenRequestBo
 	return out, err
 }
 
-// endOldest makes room for one more sign-in session of a person.
-func endOldest(tx store.Tx, person string, now time.Time) error {
+// endOldest makes room for one more sign-in session of a bearer.
+func (s *Service) endOldest(tx store.Tx, p *authn.Principal, now time.Time) error {
+	person := p.Session.Person()
 	all, err := session.Logins(tx, person, now)
-	if err != nil || len(all) < maxSessions {
+	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b session.Login) int {
+	kept := len(all)
+	own := slices.DeleteFunc(all, func(l session.Login) bool { return !s.sameBearer(p.Session, l.AccessKeyID, l.Token) })
+	slices.SortFunc(own, func(a, b session.Login) int {
 		return cmp.Or(b.LastUsed.Compare(a.LastUsed), strings.Compare(a.ID, b.ID))
 	})
-	for _, old := range all[maxSessions-1:] {
-		identity.OAuthGrants.Delete(tx, person, old.ID)
+	for i := maxSessions - 1; i < len(own); i++ {
+		identity.OAuthGrants.Delete(tx, person, own[i].ID)
+		kept--
+	}
+	if kept >= maxOfName {
+		return throttled("Too many programs are signed in as " + p.ARN + ".")
 	}
 	return nil
 }
@@ -267,7 +274,7 @@ func (s *Service) refresh(c *service.Call, body *types.CreateOAuth2TokenRequestB
 		case replayed:
 			return invalid("The DPoP proof was used before.")
 		case tooMany:
-			return &types.TooManyRequestsError{Error_: types.OAuth2ErrorCodeInvalidRequest, Message: aws.String("Rate exceeded")}
+			return throttled("Rate exceeded")
 		}
 		g.LastUsed = c.Now
 		grant = g
