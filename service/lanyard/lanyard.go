@@ -4,7 +4,8 @@
 // authorized and recorded like the others. What AWS has an operation for is never here.
 // Where AWS has an action for something, that action is asked for and not one of our own: to
 // see why a request was denied takes sts:DecodeAuthorizationMessage, whose message holds the
-// same facts. What a person may always do with what is theirs asks for nothing.
+// same facts. Else AWS's PowerUserAccess, which allows all but iam:* and account:*, would be
+// a way around. What a person may always do with what is theirs asks for nothing.
 //
 // The protocol is awsJson 1.1, the inputs and outputs are the types of this package, and
 // [Client] calls it. It is an interface between parts of one release, not a contract.
@@ -141,9 +142,11 @@ func (s *Service) Operations() service.Set {
 			service.Op("CreateRecoveryLink", service.Write, s.CreateRecoveryLink, onUser,
 				service.AsksFor[CreateRecoveryLinkInput]("iam:DeactivateMFADevice")),
 			service.Op("GetSignInRules", service.Read, s.GetSignInRules, account),
-			service.Op("PutSignInRules", service.Write, s.PutSignInRules, account),
+			service.Op("PutSignInRules", service.Write, s.PutSignInRules, account,
+				service.AsksFor[PutSignInRulesInput]("iam:UpdateAccountPasswordPolicy")),
 			service.Op("GetSecurityNotifications", service.Read, s.GetSecurityNotifications, account),
-			service.Op("PutSecurityNotifications", service.Write, s.PutSecurityNotifications, account),
+			service.Op("PutSecurityNotifications", service.Write, s.PutSecurityNotifications, onSecurityContact,
+				service.AsksFor[PutSecurityNotificationsInput]("account:PutAlternateContact")),
 			service.Op("SendTestNotification", service.Write, s.SendTestNotification, account,
 				service.Before(s.sendTest)),
 			service.Op("DescribeServer", service.Read, s.DescribeServer, account),

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/lanyard-iam/lanyard/arn"
+	"github.com/lanyard-iam/lanyard/authz"
 	"github.com/lanyard-iam/lanyard/identity"
 	"github.com/lanyard-iam/lanyard/notify"
 	"github.com/lanyard-iam/lanyard/service"
@@ -131,6 +132,12 @@ func (s *Service) GetSecurityNotifications(c *service.Call, _ *GetSecurityNotifi
 		row(to).Removed = aws.Bool(true)
 	}
 	return &GetSecurityNotificationsOutput{Notifications: out}, nil
+}
+
+// onSecurityContact asks as AWS's PutAlternateContact does for the contact that AWS tells of
+// security events.
+func onSecurityContact(*service.Call, *PutSecurityNotificationsInput) ([]authz.Check, error) {
+	return []authz.Check{authz.On("*").WithList("account:AlternateContactTypes", []string{"SECURITY"})}, nil
 }
 
 // PutSecurityNotifications says whom the account tells. Destinations that it removes are told

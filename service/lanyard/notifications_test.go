@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/lanyard-iam/lanyard/lanyardtest"
 	"github.com/lanyard-iam/lanyard/server"
@@ -191,5 +192,41 @@ func TestSendTestNotification(t *testing.T) {
 	}
 	if d := notifications(t, c).Destinations[0]; d.LastDelivered == nil {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestPowerUsersChangeNoRules: AWS's PowerUserAccess allows whatever is not of IAM and the
+// account. Who must sign in with MFA, and who is told of what, is.
+func TestPowerUsersChangeNoRules(t *testing.T) {
+	l := lanyardtest.New(t)
+	c := newUser(t, l, "power")
+	_, err := iam.NewFromConfig(l.Config()).AttachUserPolicy(t.Context(), &iam.AttachUserPolicyInput{UserName: aws.String("power"), PolicyArn: aws.String("arn:aws:iam::aws:policy/PowerUserAccess")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := aws.String("http://127.0.0.1:9/hook")
+	for action, in := range map[string]any{
+		"account:PutAlternateContact":     &lanyard.PutSecurityNotificationsInput{WebhookUrl: url},
+		"iam:UpdateAccountPasswordPolicy": &lanyard.PutSignInRulesInput{},
+	} {
+		if _, err := lanyard.Call[struct{}](t.Context(), c, in); !strings.HasPrefix(code(err), "AccessDenied") || !strings.Contains(code(err), action) {
+			t.Errorf("%T: %s", in, code(err))
+		}
+	}
+	if _, err := lanyard.Call[struct{}](t.Context(), newUser(t, l, "rules", "iam:UpdateAccountPasswordPolicy"), &lanyard.PutSignInRulesInput{}); err != nil {
+		t.Errorf("rules: %v", err)
+	}
+	// As with AWS, policies can tell the security contact from the others.
+	for kind, want := range map[string]bool{"SECURITY": true, "BILLING": false} {
+		name := "contacts-" + kind
+		c := newUser(t, l, name)
+		document := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"account:PutAlternateContact","Resource":"*",
+			"Condition":{"ForAnyValue:StringEquals":{"account:AlternateContactTypes":"` + kind + `"}}}}`
+		if _, err := iam.NewFromConfig(l.Config()).PutUserPolicy(t.Context(), &iam.PutUserPolicyInput{UserName: &name, PolicyName: aws.String("p"), PolicyDocument: &document}); err != nil {
+			t.Fatal(err)
+		}
+		if _, refused := putNotifications(t, c, lanyard.PutSecurityNotificationsInput{WebhookUrl: url}); (refused == "") != want {
+			t.Errorf("%s: %q", kind, refused)
+		}
 	}
 }
