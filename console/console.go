@@ -328,7 +328,7 @@ func (c *Console) serve(w http.ResponseWriter, r *http.Request, route Route) {
 			case p == http.ErrAbortHandler: //nolint:errorlint // net/http compares it so
 				panic(p)
 			case p != nil:
-				c.config.Log.Error("panic in a page", "request_id", v.ID, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				c.config.Log.Error("panic in a page", "request_id", v.ID, "page", route.Pattern, "panic", p, "stack", string(debug.Stack()))
 				err = errPanic
 			}
 		}()
@@ -359,7 +359,7 @@ func (c *Console) serve(w http.ResponseWriter, r *http.Request, route Route) {
 		return
 	}
 	if v.w.begun {
-		c.config.Log.Error("a page broke off", "request_id", v.ID, "path", r.URL.Path, "error", err)
+		c.config.Log.Error("a page broke off", "request_id", v.ID, "page", route.Pattern, "error", err)
 		panic(http.ErrAbortHandler)
 	}
 	v.fail(err)

@@ -274,6 +274,12 @@ func TestErrors(t *testing.T) {
 		Route{Pattern: "GET /fails", Handle: func(*Visit) error { return err }},
 		Route{Pattern: "POST /fails", Handle: func(*Visit) error { return err }},
 		Route{Pattern: "GET /panics", Handle: func(*Visit) error { panic("a secret of the operator") }},
+		Route{Pattern: "GET /users/{name}", Handle: func(v *Visit) error {
+			if v.Query("panic") != "" {
+				panic("no memory")
+			}
+			return errors.New("no memory")
+		}},
 		Route{Pattern: "GET /breaks", Handle: func(v *Visit) error { return v.Render("nothing", Page{Title: "x"}) }},
 	)
 	for _, c := range []struct {
@@ -310,6 +316,13 @@ func TestErrors(t *testing.T) {
 	}
 	if !strings.Contains(x.log.String(), id[1]) || !strings.Contains(x.log.String(), "a secret of the operator") {
 		t.Error("the panic is not in the log under its request id")
+	}
+	// The last lines of the log are in support bundles, which name nobody.
+	x.log.Reset()
+	x.get("/users/margarethe")
+	x.get("/users/margarethe?panic=1")
+	if text := x.log.String(); strings.Contains(text, "margarethe") || strings.Count(text, "GET /users/{name}") < 2 {
+		t.Errorf("the log: %s", text)
 	}
 	if a := x.get("/breaks"); a.StatusCode != 500 {
 		t.Errorf("a page without a template: %d", a.StatusCode)

@@ -160,7 +160,7 @@ func (v *Visit) fail(err error) {
 	}
 	p := v.ProblemOf(err)
 	if p.Status >= http.StatusInternalServerError {
-		v.console.config.Log.Error("a page failed", "request_id", p.ID, "path", v.Request.URL.Path, "error", err)
+		v.console.config.Log.Error("a page failed", "request_id", p.ID, "page", v.route.Pattern, "error", err)
 	}
 	var failed error
 	switch {

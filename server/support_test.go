@@ -49,6 +49,7 @@ func TestSupportBundleHasNoSecrets(t *testing.T) {
 	secret := map[string]string{
 		"access key":         "kV3/9fP+QbT7mZ2xW8cLrN5yHs4JdGaE6uRoXi1q",
 		"webhook secret":     "whsec_Zk8N2qPq7Lx3Vb6Tn9Rc4Wd1Yf5Hg0Js",
+		"webhook URL":        "https://hooks.example.com/T024BE91L/Zk8N2qPq7Lx3Vb6Tn9Rc4Wd1",
 		"password":           "correct-Horse-7-battery",
 		"cookie":             "AIDAQWERTYUIOPASDFGH." + base64.RawURLEncoding.EncodeToString(seed) + "Zx9Qy7",
 		"session token":      creds.SessionToken,
@@ -72,7 +73,7 @@ func TestSupportBundleHasNoSecrets(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		hook, err := s.ring.Seal(keyring.Messages, identity.SecretLabel(account), []byte(secret["webhook secret"]))
+		hook, err := s.ring.Seal(keyring.PrivateKeys, identity.SecretLabel(account), []byte(secret["webhook secret"]))
 		if err != nil {
 			return err
 		}
