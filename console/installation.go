@@ -124,7 +124,7 @@ func tlsPairs(d *lanyard.DescribeServerOutput) []Pair {
 	}
 	ends.State.Word = aws.ToTime(t.NotAfter).Format("2006-01-02")
 	if left := aws.ToTime(t.NotAfter).Sub(aws.ToTime(d.Now)); left > 0 {
-		ends.State.Word += ", in " + plural(int(left/day), "day")
+		ends.State.Word += ", in " + count(int(left/day), "day")
 	} else {
 		ends.State.Word += ", which is over"
 	}
@@ -132,13 +132,6 @@ func tlsPairs(d *lanyard.DescribeServerOutput) []Pair {
 		{Key: "Certificate of", Value: aws.ToString(t.Subject)}, {Key: "Names", Value: strings.Join(t.Names, ", ")}, {Key: "Issuer", Value: aws.ToString(t.Issuer)},
 		{Key: "Key", Value: aws.ToString(t.KeyType)}, ends, {Key: "File (--tls-cert)", Value: aws.ToString(t.File), Mono: true},
 	}
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return fmt.Sprintf("%d %ss", n, word)
 }
 
 func backupPairs(d *lanyard.DescribeServerOutput) (pairs []Pair, warn *Alert) {
@@ -256,7 +249,7 @@ func figures(d *lanyard.DescribeServerOutput) []Pair {
 		}
 	}
 	return append(pairs,
-		Pair{Key: "Waiting for the trail", Value: plural(int(aws.ToInt64(d.Trail.Queued)), "record")},
+		Pair{Key: "Waiting for the trail", Value: count(int(aws.ToInt64(d.Trail.Queued)), "record")},
 		Pair{Key: "Failed writes of the trail", Value: fmt.Sprint(aws.ToInt64(d.Trail.Failures))}, metrics)
 }
 

@@ -223,7 +223,7 @@ func (s *Server) judged(ctx context.Context, d *lanyard.DescribeServerOutput) (a
 			s.log.Warn("not ready", "check", c.name, "error", c.err)
 			add(c.name, lanyard.StateFailed, notReady)
 		case c.name == "trail":
-			add(c.name, lanyard.StateGood, "%d records wait to be written; they are kept for %d days", *d.Trail.Queued, *d.Trail.RetentionDays)
+			add(c.name, lanyard.StateGood, "%s to be written; all are kept for %s", waits(*d.Trail.Queued, "record"), plural(*d.Trail.RetentionDays, "day"))
 		case d.Store != nil && d.Store.LastWrite != nil:
 			add(c.name, lanyard.StateGood, "last written %s ago", since(time.Now(), *d.Store.LastWrite))
 		default:
@@ -249,9 +249,9 @@ func (s *Server) judged(ctx context.Context, d *lanyard.DescribeServerOutput) (a
 		case d.Now.Before(*t.NotBefore):
 			add("certificate", lanyard.StateFailed, "begins in the future only: %s", t.NotBefore.Format(time.RFC3339))
 		case left < certificateWarning:
-			add("certificate", lanyard.StateWarning, "ends in %d days: put a new one into its files and send SIGHUP", int(left/(24*time.Hour)))
+			add("certificate", lanyard.StateWarning, "ends in %s: put a new one into its files and send SIGHUP", plural(int64(left/(24*time.Hour)), "day"))
 		default:
-			add("certificate", lanyard.StateGood, "ends in %d days", int(left/(24*time.Hour)))
+			add("certificate", lanyard.StateGood, "ends in %s", plural(int64(left/(24*time.Hour)), "day"))
 		}
 	}
 	switch drift := time.Until(*d.Now).Round(time.Second); {
@@ -304,6 +304,21 @@ func (s *Server) judgeData(d *lanyard.DescribeServerOutput, add func(name, state
 	default:
 		add("backup", lanyard.StateGood, "%s ago, %s", since(*d.Now, *b.Begun), size(*b.Bytes))
 	}
+}
+
+// plural is a number with its noun, waits with the verb, too.
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func waits(n int64, noun string) string {
+	if n == 1 {
+		return plural(n, noun) + " waits"
+	}
+	return plural(n, noun) + " wait"
 }
 
 // since is how long ago something was, in two units at most.

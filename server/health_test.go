@@ -56,6 +56,9 @@ func TestHealthTellsOfTheData(t *testing.T) {
 	if state, text := check("data"); state != lanyard.StateGood || !strings.Contains(text, " on disk; 6 records have about ") {
 		t.Errorf("data: %s, %s", state, text)
 	}
+	if got := waits(1, "record") + ", " + waits(0, "record") + ", " + plural(2, "day"); got != "1 record waits, 0 records wait, 2 days" {
+		t.Error(got)
+	}
 	if _, text := check("trail"); !strings.Contains(text, "kept for 30 days") {
 		t.Errorf("trail: %s", text)
 	}
@@ -105,6 +108,7 @@ func TestHealthTellsOfTheCertificate(t *testing.T) {
 	}{
 		"good":  {-time.Hour, 40*24*time.Hour + time.Hour, lanyard.StateGood, "ends in 40 days"},
 		"soon":  {-time.Hour, 3*24*time.Hour + time.Hour, lanyard.StateWarning, "ends in 3 days"},
+		"last":  {-time.Hour, 25 * time.Hour, lanyard.StateWarning, "ends in 1 day:"},
 		"ended": {-10 * 24 * time.Hour, -3 * 24 * time.Hour, lanyard.StateFailed, "ended 3 days ago"},
 		"later": {time.Hour, 24 * time.Hour, lanyard.StateFailed, "begins in the future"},
 	} {
@@ -235,7 +239,7 @@ func TestHealthTellsOfNotificationsThatWait(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	is(lanyard.StateGood, "2 wait to be delivered, the oldest since 2026-11-27 09:00 UTC")
+	is(lanyard.StateGood, "2 notifications wait to be delivered, the oldest since 2026-11-27 09:00 UTC")
 	now = now.Add(time.Hour)
-	is(lanyard.StateFailed, "2 wait to be delivered, the oldest since 2026-11-27 09:00 UTC")
+	is(lanyard.StateFailed, "2 notifications wait to be delivered, the oldest since 2026-11-27 09:00 UTC")
 }

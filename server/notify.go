@@ -53,5 +53,5 @@ func (s *Server) notifications(ctx context.Context) (state, text string) {
 	if s.clock.Now().Sub(oldest) >= waitsLong {
 		state = lanyard.StateFailed
 	}
-	return state, fmt.Sprintf("%d wait to be delivered, the oldest since %s", waiting, oldest.Format("2006-01-02 15:04 UTC"))
+	return state, fmt.Sprintf("%s to be delivered, the oldest since %s", waits(int64(waiting), "notification"), oldest.Format("2006-01-02 15:04 UTC"))
 }

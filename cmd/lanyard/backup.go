@@ -179,10 +179,18 @@ func tellBackup(w io.Writer, b *server.BackupReport) {
 	}
 	fmt.Fprintf(w, "size       %.*f MB, verified\n", decimals(b.Bytes), float64(b.Bytes)/1e6)
 	fmt.Fprintf(w, "accounts   %s\n", strings.Trim(fmt.Sprint(b.Accounts), "[]"))
-	fmt.Fprintf(w, "holds      %d users, %d roles, %d access keys\n", b.Users, b.Roles, b.AccessKeys)
+	fmt.Fprintf(w, "holds      %s, %s, %s\n", plural(b.Users, "user"), plural(b.Roles, "role"), plural(b.AccessKeys, "access key"))
 	if !b.LastEvent.IsZero() {
 		fmt.Fprintf(w, "last event %s %s\n", b.LastEvent.UTC().Format(time.RFC3339), b.LastName)
 	}
+}
+
+// plural is a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // decimals are those of a size in MB.
@@ -280,7 +288,7 @@ func tellRestored(w io.Writer, r *server.Restored, p *place) {
 	fmt.Fprintf(w, `restored   %s
 
 Ended, whenever it was begun: every session and temporary credential,
-%d sessions of browsers, %d one-time links, sign-ins under way, remembered
+%s, %s, sign-ins under way, remembered
 browsers, codes of authenticator apps of the last minute.
 
 GOOD AGAIN is what was ended after %s:
@@ -291,7 +299,7 @@ says what was done: lanyard server --data OLD, and aws cloudtrail lookup-events.
 
 Start it:    lanyard server%s%s
 Look at it:  lanyard advise%s
-`, r.DataDir, r.BrowserSessions, r.Links, since.UTC().Format(time.RFC3339), at, key, at)
+`, r.DataDir, plural(r.BrowserSessions, "browser session"), plural(r.Links, "one-time link"), since.UTC().Format(time.RFC3339), at, key, at)
 }
 
 // shellWord writes an argument for a shell.
