@@ -121,3 +121,28 @@ func TestNotificationSettingsWithoutMail(t *testing.T) {
 		return err
 	}))
 }
+
+// A server that was started without its mail server keeps the addresses for when there is one
+// again, and the rest of the form can be saved. New ones are refused.
+func TestNotificationSettingsKeepAddresses(t *testing.T) {
+	w := newWorld(t, func(c *notify.Config) { c.Mail = nil })
+	w.must(w.store.Update(t.Context(), func(tx store.Tx) error {
+		return identity.NotificationsOf.Put(tx, &identity.Notifications{Contacts: []identity.Destination{{To: "a@example.com"}, {To: "b@example.com"}}}, string(ours))
+	}))
+	w.signIn("alice", everything)
+	form := w.get("/settings").fieldsOf(t, "/settings/notifications")
+	form.Set("webhook", "https://127.0.0.1:9/")
+	form.Set("addresses", "a@example.com\nb@example.com") // as the page has them
+	w.post("/settings/notifications", form).contains(t, "whsec_")
+	form.Set("addresses", "a@example.com")
+	w.post("/settings/notifications", form).leadsTo(t, "/settings#notifications")
+	form.Set("addresses", "a@example.com\nc@example.com")
+	w.post("/settings/notifications", form).contains(t, "This server sends no mail: its owner starts it with --mail-server")
+	w.must(w.store.View(t.Context(), func(r store.Reader) error {
+		s, err := identity.NotificationsOf.Get(r, string(ours))
+		if err == nil && (len(s.Contacts) != 1 || s.Contacts[0].To != "a@example.com") {
+			t.Errorf("%+v", s.Contacts)
+		}
+		return err
+	}))
+}

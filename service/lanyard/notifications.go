@@ -174,11 +174,9 @@ func (s *Service) PutSecurityNotifications(c *service.Call, in *PutSecurityNotif
 	return out, identity.NotificationsOf.Put(c.Tx, &next, c.Account())
 }
 
-// contacts are the addresses as they are kept. Those that were there stay since when they were.
+// contacts are the addresses as they are kept. Those that were there stay since when they were,
+// and where no mail is sent stay for when it is.
 func (s *Service) contacts(addresses []string, old []identity.Destination, now time.Time) (list []identity.Destination, err error) {
-	if len(addresses) > 0 && !s.config.Outbox.Mails() {
-		return nil, service.Invalid("This server sends no mail: its owner starts it with --mail-server. Until then, only a webhook can be told.")
-	}
 	for _, address := range addresses {
 		if err := notify.CheckAddress(address); err != nil {
 			return nil, service.Invalid("%s.", err)
@@ -190,6 +188,8 @@ func (s *Service) contacts(addresses []string, old []identity.Destination, now t
 		d := identity.Destination{To: address, Since: now}
 		if i := slices.IndexFunc(old, same); i >= 0 {
 			d.Since = old[i].Since
+		} else if !s.config.Outbox.Mails() {
+			return nil, service.Invalid("This server sends no mail: its owner starts it with --mail-server. Until then, only a webhook can be told.")
 		}
 		list = append(list, d)
 	}
