@@ -316,7 +316,7 @@ func (c *Console) showChecklist(v *Visit) error {
 		flag := map[advisor.Subject]string{advisor.AboutKey: "--key", advisor.AboutPerson: "--user"}[info.Subject]
 		page.CLI = []Command{CLI("lanyard", "advise", "checklist", info.Name, flag, subject)}
 	}
-	if err := body.fill(v, &info, subject); err != nil {
+	if err := v.fillChecklist(&body, &info, subject); err != nil {
 		return err
 	}
 	page.Body = &body
@@ -361,7 +361,7 @@ func checklistSubject(v *Visit, info *advisor.ChecklistInfo) (string, *Field) {
 	}
 }
 
-func (p *checklistPage) fill(v *Visit, info *advisor.ChecklistInfo, subject string) error {
+func (v *Visit) fillChecklist(p *checklistPage, info *advisor.ChecklistInfo, subject string) error {
 	path := checklistPath(info, subject)
 	p.Look = lookLine{Path: path}
 	seen, err := v.checklist(info, subject)

@@ -36,6 +36,10 @@
 //		})
 //	}
 //
+// A view model is data: what fills it is a method of Visit that takes it. (Templates call
+// methods by name, so the linker keeps all that can be reached from the type of a view model;
+// from a method that takes a Visit, that is every operation of AWS's clients.)
+//
 // A handler of a POST ends with v.Flash and v.Redirect, or renders the form again
 // with Field.Error set.
 //

@@ -70,7 +70,7 @@ func (c *Console) adviseCredential(v *Visit) error {
 			page.Status = http.StatusUnprocessableEntity
 			body.Fields[len(body.Fields)-1].Error = "A name has letters, digits and +=,.@_- only, at most 50."
 		default:
-			body.advise(v, situation)
+			v.advise(&body, situation)
 		}
 	}
 	page.Body = body
@@ -118,7 +118,7 @@ func credentialFields(answers advisor.Answers, name string) []Field {
 	return append(fields, Field{Name: "name", Label: "What is it called?", Value: name, MaxLength: 50, Hint: "The name of the user or role in the commands.", Autocomplete: "off"})
 }
 
-func (p *credentialAdvisorPage) advise(v *Visit, s *advisor.Situation) {
+func (v *Visit) advise(p *credentialAdvisorPage, s *advisor.Situation) {
 	advice := advisor.Recommend(s, &advisor.Installation{
 		Endpoint: v.URL().Scheme + "://" + v.URL().Host, Region: v.console.config.Region,
 		Account: v.Person.Account, Partition: string(arn.PartitionOf(v.console.config.Region)), Offers: v.console.offers,

@@ -123,7 +123,7 @@ func (c *Console) showCredentialReport(v *Visit) error {
 		if id == "" {
 			id = all[0].ID
 		}
-		err = body.read(v, id, len(all) > 0 && id == all[0].ID)
+		err = v.readReport(&body, id, len(all) > 0 && id == all[0].ID)
 	}
 	if body.Denied = v.deniedOf(err); body.Denied == nil && err != nil {
 		return err
@@ -147,8 +147,8 @@ func (v *Visit) reportState() (string, error) {
 	return "", err
 }
 
-// read takes a page of a report.
-func (p *credentialReportPage) read(v *Visit, id string, newest bool) error {
+// readReport takes a page of a report.
+func (v *Visit) readReport(p *credentialReportPage, id string, newest bool) error {
 	in := &lanyard.GetCredentialReportInput{Id: &id, MaxItems: aws.Int32(shownReport)}
 	if p.Word != "" {
 		in.Query = &p.Word
@@ -346,7 +346,7 @@ func (c *Console) compareReports(v *Visit) error {
 		if from > to { // the ids are times
 			from, to = to, from
 		}
-		if err := body.compare(v, all, from, to); err != nil {
+		if err := v.compareReports(&body, all, from, to); err != nil {
 			return err
 		}
 	}
@@ -354,7 +354,7 @@ func (c *Console) compareReports(v *Visit) error {
 	return v.Render("reportcompare", page)
 }
 
-func (p *comparisonPage) compare(v *Visit, all []keptReport, from, to string) error {
+func (v *Visit) compareReports(p *comparisonPage, all []keptReport, from, to string) error {
 	in := &lanyard.CompareCredentialReportsInput{From: &from, To: &to, MaxItems: aws.Int32(shownReport), LastUsed: &p.LastUsed}
 	word, what := v.Query("filter"), v.Query("what")
 	p.Narrowed = word != "" || what != ""

@@ -24,6 +24,13 @@ import (
 	"github.com/lanyard-iam/lanyard/test/browser"
 )
 
+// federationEndpoint is what signs people in to this console by links.
+func (w *world) federationEndpoint() *signin.Federation {
+	c := w.console
+	return &signin.Federation{API: w.aws, Public: func() *url.URL { return c.config.URL },
+		Console: &signin.Console{SignedIn: c.SignedIn, SignOut: c.SignOut, Refused: c.Refused, Taken: c.Taken}}
+}
+
 // federation follows a link of an identity broker, as a browser on the console's name.
 func (w *world) federation(target string) *http.Response {
 	w.t.Helper()
@@ -38,8 +45,7 @@ func (w *world) federationWith(target string, header http.Header) *http.Response
 		r.AddCookie(cookie)
 	}
 	answer := httptest.NewRecorder()
-	f := &signin.Federation{API: w.aws, Public: func() *url.URL { return w.console.config.URL }, Console: w.console}
-	f.ServeHTTP(answer, r)
+	w.federationEndpoint().ServeHTTP(answer, r)
 	for _, cookie := range answer.Result().Cookies() {
 		if cookie.MaxAge < 0 {
 			delete(w.cookies, cookie.Name)
@@ -222,7 +228,7 @@ func TestT241_PostedSignInLink(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, w.site+"/federation", strings.NewReader(strings.TrimPrefix(link, "/federation?")))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	answer := httptest.NewRecorder()
-	(&signin.Federation{API: w.aws, Public: func() *url.URL { return w.console.config.URL }, Console: w.console}).ServeHTTP(answer, r)
+	w.federationEndpoint().ServeHTTP(answer, r)
 	if answer.Code != http.StatusSeeOther || len(answer.Result().Cookies()) > 0 || !strings.HasPrefix(answer.Header().Get("Location"), w.site+"/federation?Action=login") {
 		t.Errorf("%d to %s, %v", answer.Code, answer.Header().Get("Location"), answer.Result().Cookies())
 	}

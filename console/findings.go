@@ -120,7 +120,7 @@ func (c *Console) showFindings(v *Visit) error {
 	}
 	body := findingsPage{Now: v.Now, Look: line, Denied: denied, Suppressed: v.Query("show") == "suppressed"}
 	if seen != nil {
-		body.fill(v, seen)
+		v.fillFindings(&body, seen)
 	}
 	if v.WantsFragment() {
 		return v.Fragment("findings", "look", body)
@@ -144,7 +144,7 @@ func findingsPath(change url.Values) string {
 	return advisor.FindingsPage
 }
 
-func (p *findingsPage) fill(v *Visit, seen *view) {
+func (v *Visit) fillFindings(p *findingsPage, seen *view) {
 	r := seen.report
 	p.Ring = Ring("Safety score", r.Score)
 	p.Notes = r.Notes

@@ -51,10 +51,10 @@ type homePage struct {
 func (c *Console) showHome(v *Visit) error {
 	body := homePage{Now: v.Now}
 	err := together(
-		func() error { return body.review(v) },
-		func() error { return body.trail(v) },
-		func() error { return body.facts(v) },
-		func() error { return body.checklists(v) },
+		func() error { return v.homeReview(&body) },
+		func() error { return v.homeTrail(&body) },
+		func() error { return v.homeFacts(&body) },
+		func() error { return v.homeChecklists(&body) },
 	)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (c *Console) showHome(v *Visit) error {
 	})
 }
 
-func (p *homePage) review(v *Visit) error {
+func (v *Visit) homeReview(p *homePage) error {
 	seen, line, denied, err := v.report()
 	p.Look, p.Review = line, denied
 	if err != nil || seen == nil {
@@ -98,7 +98,7 @@ func (p *homePage) review(v *Visit) error {
 	return nil
 }
 
-func (p *homePage) trail(v *Visit) error {
+func (v *Visit) homeTrail(p *homePage) error {
 	probe, err := v.API().CloudTrail.LookupEvents(v.Request.Context(), &cloudtrail.LookupEventsInput{MaxResults: aws.Int32(1)})
 	if refused(err) {
 		p.TrailDenied = v.deniedOf(err)
@@ -142,7 +142,7 @@ func (p *homePage) trail(v *Visit) error {
 	return nil
 }
 
-func (p *homePage) facts(v *Visit) error {
+func (v *Visit) homeFacts(p *homePage) error {
 	p.Facts = []Pair{{Key: "Account", Value: v.Person.Digits(), Copy: false, Mono: true}, {Key: "Alias", Value: v.Person.Alias, Path: advisor.SettingsPage}, {Key: "Region", Value: v.console.config.Region, Mono: true}}
 	if v.Person.Alias == "" {
 		p.Facts[1].Value = "none yet"
@@ -165,7 +165,7 @@ func (p *homePage) facts(v *Visit) error {
 	return nil
 }
 
-func (p *homePage) checklists(v *Visit) error {
+func (v *Visit) homeChecklists(p *homePage) error {
 	kept, err := v.progresses(v.Request.Context())
 	if err != nil {
 		return err

@@ -105,7 +105,7 @@ func (w *world) enter(b *browser.Browser) string {
 			return
 		}
 		if r.URL.Path == signin.FederationPath {
-			f := &signin.Federation{API: w.aws, Public: func() *url.URL { return w.console.config.URL }, Console: w.console}
+			f := w.federationEndpoint()
 			f.ServeHTTP(rw, r)
 			return
 		}

@@ -45,7 +45,7 @@ func (c *Console) showPlanSection(v *Visit) error {
 		return err
 	}
 	if ok {
-		body.fill(v, &seen.sections[i])
+		v.fillSection(&body, &seen.sections[i])
 	}
 	if v.WantsFragment() {
 		return v.Fragment("plansection", "look", body)
@@ -56,8 +56,8 @@ func (c *Console) showPlanSection(v *Visit) error {
 	})
 }
 
-// fill has the rows in which the word of the filter is, of one page.
-func (p *sectionPage) fill(v *Visit, s *advisor.Section) {
+// fillSection has the rows in which the word of the filter is, of one page.
+func (v *Visit) fillSection(p *sectionPage, s *advisor.Section) {
 	p.Section = *s
 	rows, word, change := s.Rows, strings.ToLower(v.Query("filter")), url.Values{}
 	if word != "" {

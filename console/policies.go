@@ -76,7 +76,7 @@ func (c *Console) listPolicies(v *Visit) error {
 		{Text: "AWS managed", Path: "/policies?scope=aws", Current: page.AWS},
 	}
 	filter := v.Query("filter")
-	marker, err := page.list(v, scope, filter)
+	marker, err := v.listPolicies(&page, scope, filter)
 	if page.Denied = v.deniedOf(err); err != nil && page.Denied == nil {
 		return err
 	}
@@ -111,9 +111,9 @@ func (c *Console) listPolicies(v *Visit) error {
 	})
 }
 
-// list reads one page, or all that have a text in their name. It gives the marker of the
+// listPolicies reads one page, or all that have a text in their name. It gives the marker of the
 // next page.
-func (p *policiesPage) list(v *Visit, scope types.PolicyScopeType, filter string) (marker string, err error) {
+func (v *Visit) listPolicies(p *policiesPage, scope types.PolicyScopeType, filter string) (marker string, err error) {
 	in := &iam.ListPoliciesInput{Scope: scope, MaxItems: aws.Int32(policiesPerPage)}
 	if filter != "" {
 		in.MaxItems = aws.Int32(1000)
@@ -238,13 +238,13 @@ func (c *Console) showPolicy(v *Visit) error {
 	ctx, client := v.Request.Context(), v.API().IAM
 	switch page.Tab {
 	case "versions":
-		page.Versions, err = page.versions(v)
+		page.Versions, err = v.policyVersions(page)
 	case "attachments":
-		page.Attached, err = page.attachments(v)
+		page.Attached, err = v.policyAttachments(page)
 	case "tests":
-		page.Tests, err = page.tests(v, nil)
+		page.Tests, err = v.policyTests(page, nil)
 	case "use":
-		if page.Use, err = page.use(v, got); err == nil && v.WantsFragment() {
+		if page.Use, err = v.policyUse(page, got); err == nil && v.WantsFragment() {
 			return v.Fragment("policy", "look", page)
 		}
 	case "edit":
@@ -256,7 +256,7 @@ func (c *Console) showPolicy(v *Visit) error {
 			}
 		}
 		if err == nil {
-			page.Edit, err = page.edit(v, NewEditor(EditManaged, documentLabel, text))
+			page.Edit, err = v.editPolicy(page, NewEditor(EditManaged, documentLabel, text))
 		}
 	default:
 		if got == nil {
@@ -374,7 +374,7 @@ func listVersions(ctx context.Context, client *iam.Client, arn string) ([]types.
 	return all, nil
 }
 
-func (p *policyPage) versions(v *Visit) (*versionsView, error) {
+func (v *Visit) policyVersions(p *policyPage) (*versionsView, error) {
 	ctx, client := v.Request.Context(), v.API().IAM
 	all, err := listVersions(ctx, client, p.ARN)
 	if denied := v.deniedOf(err); denied != nil {
@@ -425,7 +425,7 @@ func (p *policyPage) versions(v *Visit) (*versionsView, error) {
 	return view, nil
 }
 
-func (p *policyPage) attachments(v *Visit) (*attachedView, error) {
+func (v *Visit) policyAttachments(p *policyPage) (*attachedView, error) {
 	view := &attachedView{
 		Kind: Field{Name: "kind", Label: "Attach to a", Type: "select", Value: "user", Options: []Option{{Value: "user", Text: "User"}, {Value: "group", Text: "Group"}, {Value: "role", Text: "Role"}}},
 		Name: Field{Name: "name", Label: "Its name", Autocomplete: "off", MaxLength: 128},
@@ -485,7 +485,7 @@ func (a *attachedView) add(p *policyPage, out *iam.ListEntitiesForPolicyOutput, 
 	}
 }
 
-func (p *policyPage) edit(v *Visit, e Editor) (*editView, error) {
+func (v *Visit) editPolicy(p *policyPage, e Editor) (*editView, error) {
 	e.Old = true
 	view := &editView{
 		Editor:  e,
@@ -554,7 +554,7 @@ func (c *Console) savePolicy(v *Visit) error {
 			e.compare(saved)
 		}
 	}
-	if page.Edit, pageErr = page.edit(v, e); pageErr != nil {
+	if page.Edit, pageErr = v.editPolicy(page, e); pageErr != nil {
 		return pageErr
 	}
 	page.Edit.Default.Checked = inForce
@@ -610,7 +610,7 @@ func (c *Console) proposeVersion(v *Visit, arn, version string, failing *draftTe
 	if err != nil {
 		return err
 	}
-	if page.Versions, err = page.versions(v); err != nil {
+	if page.Versions, err = v.policyVersions(page); err != nil {
 		return err
 	}
 	page.Versions.Failing, page.Versions.Proposed = failing, version
@@ -641,7 +641,7 @@ func (c *Console) attachPolicy(v *Visit) error {
 	if pageErr != nil {
 		return pageErr
 	}
-	if page.Attached, pageErr = page.attachments(v); pageErr != nil {
+	if page.Attached, pageErr = v.policyAttachments(page); pageErr != nil {
 		return pageErr
 	}
 	page.Attached.Kind.Value, page.Attached.Name.Value = kind, name

@@ -112,8 +112,8 @@ func contextLines(keys []lanyard.PolicyTestKey) []string {
 	return list
 }
 
-// tests is the tab. typed gives what was typed into the form that came back, or is nil.
-func (p *policyPage) tests(v *Visit, typed func(string) string) (*testsView, error) {
+// policyTests is the tab. typed gives what was typed into the form that came back, or is nil.
+func (v *Visit) policyTests(p *policyPage, typed func(string) string) (*testsView, error) {
 	ctx, client, shown := v.Request.Context(), v.API().Lanyard, &testsView{Index: -1}
 	got, err := lanyard.Call[lanyard.GetPolicyTestsOutput](ctx, client, &lanyard.GetPolicyTestsInput{PolicyArn: &p.ARN})
 	if shown.Denied = v.deniedOf(err); err != nil {
@@ -196,7 +196,7 @@ func (c *Console) saveTest(v *Visit) error {
 	if pageErr != nil {
 		return pageErr
 	}
-	if page.Tests, pageErr = page.tests(v, v.Form); pageErr != nil {
+	if page.Tests, pageErr = v.policyTests(page, v.Form); pageErr != nil {
 		return pageErr
 	}
 	page.Tests.Problem = v.formProblem(err)

@@ -149,8 +149,8 @@ func (a usedAction) Old(now time.Time) bool { return now.Sub(a.At) > unusedAfter
 func (a usedAction) Who() string  { return shortName(a.By) }
 func (a usedAction) Path() string { return pathOf(a.By) }
 
-// use is the tab of used and unused actions.
-func (p *policyPage) use(v *Visit, got *types.Policy) (*useView, error) {
+// policyUse is the tab of used and unused actions.
+func (v *Visit) policyUse(p *policyPage, got *types.Policy) (*useView, error) {
 	if got == nil {
 		return nil, nil // the page says what is missing
 	}

@@ -158,11 +158,11 @@ func (c *Console) providerForm(v *Visit, refused error) error {
 	arn := v.Request.PathValue("arn")
 	body := &providerPage{Now: v.Now, ARN: arn, Path: providerPath(arn), SAML: isSAML(arn)}
 	by, command := "oidc", CLI("aws", "iam", "get-open-id-connect-provider", "--open-id-connect-provider-arn", arn)
-	fill := body.oidc
+	fill := v.showOIDC
 	if body.SAML {
-		by, command, fill = "saml", CLI("aws", "iam", "get-saml-provider", "--saml-provider-arn", arn), body.saml
+		by, command, fill = "saml", CLI("aws", "iam", "get-saml-provider", "--saml-provider-arn", arn), v.showSAML
 	}
-	if err := fill(v); err != nil {
+	if err := fill(body); err != nil {
 		return cmp.Or(refused, err)
 	}
 	body.NewRole = newRolePath(by, arn)
@@ -178,7 +178,7 @@ func (c *Console) providerForm(v *Visit, refused error) error {
 	return v.Render("provider", page)
 }
 
-func (p *providerPage) oidc(v *Visit) error {
+func (v *Visit) showOIDC(p *providerPage) error {
 	out, err := v.API().IAM.GetOpenIDConnectProvider(v.Request.Context(), &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: &p.ARN})
 	if err != nil {
 		return err
@@ -200,7 +200,7 @@ func (p *providerPage) oidc(v *Visit) error {
 	return nil
 }
 
-func (p *providerPage) saml(v *Visit) error {
+func (v *Visit) showSAML(p *providerPage) error {
 	out, err := v.API().IAM.GetSAMLProvider(v.Request.Context(), &iam.GetSAMLProviderInput{SAMLProviderArn: &p.ARN})
 	if err != nil {
 		return err

@@ -68,7 +68,7 @@ func (c *Console) newRoleForm(v *Visit, by string, typed func(string) string, re
 		page.Trust = []Field{field("account", "Account id", "12 digits", false), field("external", "External ID", "A value that you both know and that is not a secret: 2 to 1,224 characters.", true), mfa}
 		page.Trust[0].InputMode, page.Trust[0].MaxLength = "numeric", 14
 	case "oidc", "saml":
-		if err := page.providers(v, typed("provider"), wrong["provider"]); err != nil {
+		if err := v.trustedProviders(&page, typed("provider"), wrong["provider"]); err != nil {
 			return err
 		}
 		if by == "oidc" {
@@ -112,8 +112,8 @@ func (c *Console) newRoleForm(v *Visit, by string, typed func(string) string, re
 	return v.Render("rolenew", p)
 }
 
-// providers lets one of the account's identity providers be chosen.
-func (p *newRolePage) providers(v *Visit, chosen, wrong string) error {
+// trustedProviders lets one of the account's identity providers be chosen.
+func (v *Visit) trustedProviders(p *newRolePage, chosen, wrong string) error {
 	var arns []string
 	var err error
 	if p.By == "oidc" {

@@ -210,7 +210,7 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 	cli := []Command{CLI("aws", "iam", "get-role", "--role-name", name)}
 	switch tab {
 	case "permissions":
-		cli = append(cli, body.permissions(ctx, v, r)...)
+		cli = append(cli, v.rolePermissions(body, ctx, r)...)
 	case "trust", "edit-trust":
 		text := pretty(unescapeDocument(r.AssumeRolePolicyDocument))
 		if body.Trust, err = trustInWords(v.Person.Account, text); err != nil {
@@ -227,7 +227,7 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 		body.Editor.Old = true
 		cli = append(cli, CLI("aws", "iam", "update-assume-role-policy", "--role-name", name, "--policy-document", "file://trust.json"))
 	case "sessions":
-		cli = append(cli, body.sessions(ctx, v, r)...)
+		cli = append(cli, v.roleSessions(body, ctx, r)...)
 	case "use":
 		if body.Use, err = v.entityUse(*r.Arn); err != nil {
 			return err
@@ -257,7 +257,7 @@ func (c *Console) roleForm(v *Visit, tab string, refused error, typed *Editor) e
 	return v.Render("role", page)
 }
 
-func (p *rolePage) permissions(ctx context.Context, v *Visit, r *types.Role) []Command {
+func (v *Visit) rolePermissions(p *rolePage, ctx context.Context, r *types.Role) []Command {
 	api, missing := v.API(), &parts{v: v, found: p.Parts}
 	var attached, inline []policyRow
 	atOnce(func() {
@@ -295,7 +295,7 @@ func (p *rolePage) permissions(ctx context.Context, v *Visit, r *types.Role) []C
 // keptEvents is how far back the trail can be searched.
 const keptEvents = 90 * day
 
-func (p *rolePage) sessions(ctx context.Context, v *Visit, r *types.Role) []Command {
+func (v *Visit) roleSessions(p *rolePage, ctx context.Context, r *types.Role) []Command {
 	api, missing, name := v.API(), &parts{v: v, found: p.Parts}, *r.RoleName
 	hours := Field{Name: "longest", Label: "Longest session", Type: "select", Value: strconv.Itoa(int(aws.ToInt32(r.MaxSessionDuration)))}
 	for n := 1; n <= 12; n++ {

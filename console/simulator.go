@@ -90,7 +90,7 @@ func (c *Console) simulate(v *Visit, typed func(string) string) error {
 	}
 	status := 0
 	if len(linesOf(typed("actions"))) > 0 {
-		err := page.run(v, typed)
+		err := v.simulate(&page, typed)
 		if page.Denied = v.deniedOf(err); err != nil && page.Denied == nil {
 			if p := v.ProblemOf(err); p.Status >= http.StatusInternalServerError || sessionOver(err) {
 				return err
@@ -126,8 +126,8 @@ func linesOf(text string) []string {
 	return list
 }
 
-// run asks for the decisions.
-func (p *simulatorPage) run(v *Visit, typed func(string) string) error {
+// simulate asks for the decisions.
+func (v *Visit) simulate(p *simulatorPage, typed func(string) string) error {
 	context, err := contextOf(typed("context"))
 	if err != nil {
 		return err

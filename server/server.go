@@ -407,8 +407,8 @@ func (s *Server) forConsole(r *http.Request) bool {
 // federation is where identity brokers send browsers.
 func (s *Server) federation() *signin.Federation {
 	f := &signin.Federation{API: s.aws, Public: s.ConsoleURL}
-	if s.console != nil {
-		f.Console = s.console
+	if c := s.console; c != nil {
+		f.Console = &signin.Console{SignedIn: c.SignedIn, SignOut: c.SignOut, Refused: c.Refused, Taken: c.Taken}
 	}
 	return f
 }

@@ -247,20 +247,22 @@ type Federation struct {
 	// Public is the URL of the console, or nil where there is none: then nobody can sign in.
 	Public func() *url.URL
 	// Console is where people see what became of it; nil where there is none.
-	Console Console
+	Console *Console
 }
 
-// Console is the console as the federation endpoint needs it.
-type Console interface {
+// Console is the console as the federation endpoint needs it: functions, since in an
+// interface a console would have the linker keep all that can be reached from its type, and
+// that is every operation of AWS's clients.
+type Console struct {
 	// SignedIn is the session of a browser, nil if nobody is signed in.
-	SignedIn(r *http.Request) (*session.Browser, error)
+	SignedIn func(r *http.Request) (*session.Browser, error)
 	// SignOut ends a session.
-	SignOut(ctx context.Context, b *session.Browser) error
+	SignOut func(ctx context.Context, b *session.Browser) error
 	// Refused shows a browser that it was not signed in.
-	Refused(w http.ResponseWriter, r *http.Request, status int, message string)
+	Refused func(w http.ResponseWriter, r *http.Request, status int, message string)
 	// Taken asks somebody who is signed in whether to sign out, and then to go on with the
 	// sign-in of which this is the query. The message says as whom.
-	Taken(w http.ResponseWriter, r *http.Request, query, message string)
+	Taken func(w http.ResponseWriter, r *http.Request, query, message string)
 }
 
 // ServeHTTP answers one request.
