@@ -53,7 +53,11 @@ func Restore(ctx context.Context, c Config, file string, dry bool) (*Restored, e
 			return nil, err
 		}
 		defer st.Close()
-		_, restored, err := c.judge(st, file, true)
+		info, err := os.Stat(file)
+		if err != nil {
+			return nil, err
+		}
+		_, restored, err := c.judge(st, file, info.Size(), true)
 		return restored, err
 	}
 	draft, err := sqlite.NewDraft(c.DataDir, file)
@@ -72,7 +76,7 @@ func (c Config) restore(ctx context.Context, draft *sqlite.Draft, file string) (
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	ring, restored, err := c.judge(st, file, false)
+	ring, restored, err := c.judge(st, file, draft.Bytes(), false)
 	if err = errors.Join(err, st.Close()); err != nil {
 		return nil, err
 	}
@@ -89,15 +93,12 @@ func (c Config) restore(ctx context.Context, draft *sqlite.Draft, file string) (
 }
 
 // judge tells what a verified backup holds, and refuses one that the seal key does not open.
-func (c Config) judge(st store.Store, file string, dry bool) (*keyring.Ring, *Restored, error) {
+func (c Config) judge(st store.Store, file string, bytes int64, dry bool) (*keyring.Ring, *Restored, error) {
 	report, err := Inspect(st)
 	if err != nil {
 		return nil, nil, err
 	}
-	report.File = file
-	if info, err := os.Stat(file); err == nil {
-		report.Bytes = info.Size()
-	}
+	report.File, report.Bytes = file, bytes
 	restored := &Restored{BackupReport: *report}
 	seal, origin, err := c.sealSource().Find()
 	switch {

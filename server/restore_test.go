@@ -64,8 +64,8 @@ func takeBackup(t *testing.T, c Config) (file string) {
 	return file
 }
 
-// What was good for a time is over after a restoration; what lasts is as it was.
-func TestRestoreEndsWhatIsGoodForATime(t *testing.T) {
+// T384: what was good for a time is over after a restoration; what lasts is as it was.
+func TestT384_RestoreEndsWhatIsGoodForATime(t *testing.T) {
 	c := installation(t)
 	st, err := sqlite.Open(c.DataDir)
 	if err != nil {

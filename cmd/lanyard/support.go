@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ const maxSupport = 64 << 20
 func newSupport() *cobra.Command {
 	var p place
 	cmd := &cobra.Command{
-		Use:   "support [FILE]",
+		Use:   "support [FILE|DIR]",
 		Short: "Collect what helps to find out what is wrong with a server",
 		Long: `Write a zip of what helps somebody else to find out what is wrong with a server
 that runs: version and build, the settings in force and where they are from,
@@ -30,14 +31,19 @@ CreateSupportBundle.
 
 There are no secrets in it, and no names, ARNs or ids of what is in the
 accounts; there are file names, and the server's addresses. Look through it
-before you hand it on. FILE, by default lanyard-support-TIME.zip, is a new file.`,
+before you hand it on. FILE is a new file. In a directory, by default the current
+one, it is called lanyard-support-TIME.zip.`,
 		Example: `  lanyard support
   lanyard support /tmp/lanyard.zip && unzip -p /tmp/lanyard.zip log.jsonl`,
 		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file := "lanyard-support-" + time.Now().UTC().Format("20060102T150405Z") + ".zip"
+			name := "lanyard-support-" + time.Now().UTC().Format("20060102T150405Z") + ".zip"
+			file := name
 			if len(args) == 1 {
 				file = args[0]
+				if info, err := os.Stat(file); err == nil && info.IsDir() {
+					file = filepath.Join(file, name)
+				}
 			}
 			if _, err := os.Lstat(file); err == nil {
 				return usageError("%s: %v; a bundle is a new file", file, fs.ErrExist)

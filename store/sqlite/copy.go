@@ -280,7 +280,11 @@ type Draft struct {
 	dir, temp string
 	lock      *os.File
 	made      bool // the directory
+	bytes     int64
 }
+
+// Bytes is the size of what was copied.
+func (d *Draft) Bytes() int64 { return d.bytes }
 
 // draftPrefix is how temporary directories are called. Those that a process left behind when it
 // was killed are deleted by the next one.
@@ -335,7 +339,7 @@ func NewDraft(dir, file string) (_ *Draft, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = io.Copy(to, from)
+	d.bytes, err = io.Copy(to, from)
 	return d, errors.Join(err, to.Sync(), to.Close())
 }
 
