@@ -31,8 +31,8 @@ CreateSupportBundle.
 
 There are no secrets in it, and no names, ARNs or ids of what is in the
 accounts; there are file names, and the server's addresses. Look through it
-before you hand it on. FILE is a new file. In a directory, by default the current
-one, it is called lanyard-support-TIME.zip.`,
+before you hand it on. FILE is a new file. In a directory, by default the
+current one, it is called lanyard-support-TIME.zip.`,
 		Example: `  lanyard support
   lanyard support /tmp/lanyard.zip && unzip -p /tmp/lanyard.zip log.jsonl`,
 		Args: oneArg,
