@@ -83,7 +83,8 @@ func (o *Outbox) Run(ctx context.Context) {
 }
 
 // due is what is to be delivered now, and after what time to look again. What was tried least
-// comes first, so that no notice that a receiver will not take stands in the way of others.
+// comes first, so that no notice that a receiver will not take stands in the way of others, and
+// of each kind one before a second, so that a flood of one hides no other.
 func (o *Outbox) due(ctx context.Context) (map[target][]*identity.Notice, time.Duration, error) {
 	now := o.config.Clock()
 	due, pause := map[target][]*identity.Notice{}, lookEvery
@@ -93,7 +94,8 @@ func (o *Outbox) due(ctx context.Context) (map[target][]*identity.Notice, time.D
 	if err == nil {
 		err = o.config.Store.View(ctx, func(r store.Reader) error {
 			return identity.Notices.Scan(r, "", func(_ store.Key, n *identity.Notice) bool {
-				if wait := n.Next.Sub(now); wait > 0 {
+				// Longer than the longest pause is of a clock that was wrong.
+				if wait := n.Next.Sub(now); wait > 0 && wait <= longestPause {
 					pause = min(pause, max(wait, time.Second))
 				} else {
 					t := target{n.Account, n.To.To}
@@ -108,8 +110,14 @@ func (o *Outbox) due(ctx context.Context) (map[target][]*identity.Notice, time.D
 			delete(due, t)
 			pause = min(pause, max(wait, time.Second))
 		}
-		slices.SortFunc(notices, func(a, b *identity.Notice) int {
-			return cmp.Or(a.Attempts-b.Attempts, a.Time.Compare(b.Time))
+		slices.SortFunc(notices, func(a, b *identity.Notice) int { return a.Time.Compare(b.Time) })
+		alike, turn := map[string]int{}, map[*identity.Notice]int{}
+		for _, n := range notices {
+			turn[n] = alike[n.Event]
+			alike[n.Event]++
+		}
+		slices.SortStableFunc(notices, func(a, b *identity.Notice) int {
+			return cmp.Or(a.Attempts-b.Attempts, turn[a]-turn[b])
 		})
 	}
 	return due, pause, err

@@ -851,3 +851,57 @@ func BenchmarkPut(b *testing.B) {
 		}
 	}
 }
+
+// What was to be tried again at a time that a wrong clock had made up is tried when the clock is
+// right again, and not in a year.
+func TestTheClockIsSetBack(t *testing.T) {
+	r := newReceiver(t)
+	w := newWorld(t, nil, r.Certificate())
+	hook, _ := w.hook(r.url())
+	w.put(identity.Notifications{Webhook: hook})
+	r.answers(http.StatusServiceUnavailable)
+	w.now = w.now.AddDate(1, 0, 0)
+	for range 15 {
+		w.happens(w.event("ConsoleLogin"))
+		w.round()
+	}
+	w.now = w.now.AddDate(-1, 0, 0)
+	r.answers(http.StatusOK)
+	w.happens(w.event("ConsoleLogin"))
+	w.round()
+	if left := w.waiting(); len(left) != 0 {
+		t.Errorf("%d wait, until %s", len(left), left[0].Next)
+	}
+}
+
+// Whoever makes a flood of letters does not put off what they want to hide: of each kind, the
+// first goes before others of the kinds that there are many of.
+func TestAFloodHidesNothing(t *testing.T) {
+	r := newReceiver(t)
+	box := newMailbox(t, func(m *mailbox) { m.cert = r.cert() })
+	w := newWorld(t, box, r.Certificate())
+	flood := func() {
+		for range 10 {
+			for _, name := range []string{"EnableMFADevice", "DeactivateMFADevice", "PutSignInRules", "UpdateAccountPasswordPolicy"} {
+				w.happens(w.event(name))
+			}
+		}
+	}
+	flood()
+	w.round()
+	flood()
+	before := len(box.letters())
+	w.now = w.now.Add(time.Second)
+	w.happens(w.event("ConsoleLogin"))
+	for range 6 {
+		w.now = w.now.Add(30 * time.Second)
+		w.round()
+	}
+	seen := false
+	for _, l := range box.letters()[before:] {
+		seen = seen || strings.Contains(l.body, "Event    ConsoleLogin")
+	}
+	if !seen {
+		t.Errorf("%d letters later root's sign-in is not told", len(box.letters())-before)
+	}
+}
