@@ -84,7 +84,7 @@ func (o *Outbox) Run(ctx context.Context) {
 
 // due is what is to be delivered now, and after what time to look again. What was tried least
 // comes first, so that no notice that a receiver will not take stands in the way of others, and
-// of each kind one before a second, so that a flood of one hides no other.
+// then the kind that there is least of, so that a flood of one hides no other.
 func (o *Outbox) due(ctx context.Context) (map[target][]*identity.Notice, time.Duration, error) {
 	now := o.config.Clock()
 	due, pause := map[target][]*identity.Notice{}, lookEvery
@@ -110,14 +110,12 @@ func (o *Outbox) due(ctx context.Context) (map[target][]*identity.Notice, time.D
 			delete(due, t)
 			pause = min(pause, max(wait, time.Second))
 		}
-		slices.SortFunc(notices, func(a, b *identity.Notice) int { return a.Time.Compare(b.Time) })
-		alike, turn := map[string]int{}, map[*identity.Notice]int{}
+		alike := map[string]int{}
 		for _, n := range notices {
-			turn[n] = alike[n.Event]
 			alike[n.Event]++
 		}
-		slices.SortStableFunc(notices, func(a, b *identity.Notice) int {
-			return cmp.Or(a.Attempts-b.Attempts, turn[a]-turn[b])
+		slices.SortFunc(notices, func(a, b *identity.Notice) int {
+			return cmp.Or(a.Attempts-b.Attempts, alike[a.Event]-alike[b.Event], a.Time.Compare(b.Time))
 		})
 	}
 	return due, pause, err

@@ -874,8 +874,8 @@ func TestTheClockIsSetBack(t *testing.T) {
 	}
 }
 
-// Whoever makes a flood of letters does not put off what they want to hide: of each kind, the
-// first goes before others of the kinds that there are many of.
+// Whoever makes a flood of letters does not put off what they want to hide: the kind that there
+// is least of goes first.
 func TestAFloodHidesNothing(t *testing.T) {
 	r := newReceiver(t)
 	box := newMailbox(t, func(m *mailbox) { m.cert = r.cert() })
