@@ -45,6 +45,9 @@ func Copy(ctx context.Context, dir, to string, check func(*Store) error) (err er
 	if !Exists(dir) {
 		return fmt.Errorf("%s holds no database", dir)
 	}
+	if sameFile(filepath.Dir(to), dir) {
+		return fmt.Errorf("%s would lie in the data directory, and be lost with it", to)
+	}
 	part, err := os.CreateTemp(filepath.Dir(to), "."+filepath.Base(to)+".part-") // of mode 0600
 	if err != nil {
 		return err
@@ -73,6 +76,13 @@ func Copy(ctx context.Context, dir, to string, check func(*Store) error) (err er
 		return err
 	}
 	return syncDir(filepath.Dir(to))
+}
+
+// sameFile tells whether two paths lead to one file or directory.
+func sameFile(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(x, y)
 }
 
 // copyTo writes the database, as of now, into an empty file.

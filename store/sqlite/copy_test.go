@@ -173,6 +173,15 @@ func TestCopyRefusals(t *testing.T) {
 	if err := Copy(t.Context(), dir, filepath.Join(temp, "none", "copy"), accept); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("into no directory: %v", err)
 	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, inside := range []string{dir, link} {
+		if err := Copy(t.Context(), dir, filepath.Join(inside, "copy"), accept); err == nil || !strings.Contains(err.Error(), "lost with it") {
+			t.Errorf("into its own directory: %v", err)
+		}
+	}
 	no := errors.New("not what was wanted")
 	if err := Copy(t.Context(), dir, to, func(*Store) error { return no }); !errors.Is(err, no) {
 		t.Errorf("not accepted: %v", err)
