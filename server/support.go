@@ -34,8 +34,9 @@ const supportReadme = `What helps to find out what is wrong with a Lanyard serve
   log.jsonl       the last lines of the log
 
 There are no secrets, names, ARNs or ids of accounts in it, but file names,
-addresses of the server and the names in its certificate. Look through it before
-you hand it on.
+addresses of the server, the names in its certificate and hosts of webhooks that
+did not answer; and an error in the log may name what it was about. Look through
+it before you hand it on.
 `
 
 // supportBundle collects all that, in a zip.
