@@ -285,7 +285,7 @@ func tellRestored(w io.Writer, r *server.Restored, p *place) {
 	if r.Backup != nil {
 		since = r.Backup.Begun
 	}
-	fmt.Fprintf(w, `restored   %s
+	fmt.Fprintf(w, `restored   %s, at %s by the clock of this host
 
 Ended, whenever it was begun: every session and temporary credential,
 %s, %s, sign-ins under way, remembered
@@ -299,7 +299,7 @@ says what was done: lanyard server --data OLD, and aws cloudtrail lookup-events.
 
 Start it:    lanyard server%s%s
 Look at it:  lanyard advise%s
-`, r.DataDir, plural(r.BrowserSessions, "browser session"), plural(r.Links, "one-time link"), since.UTC().Format(time.RFC3339), at, key, at)
+`, r.DataDir, r.Time.Format(time.RFC3339), plural(r.BrowserSessions, "browser session"), plural(r.Links, "one-time link"), since.UTC().Format(time.RFC3339), at, key, at)
 }
 
 // shellWord writes an argument for a shell.
