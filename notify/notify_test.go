@@ -780,9 +780,9 @@ func TestRun(t *testing.T) {
 	}()
 	for n := 1; n <= 3; n++ {
 		w.happens(w.event("ConsoleLogin"))
-		for deadline := time.Now().Add(10 * time.Second); len(r.all()) < n; time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%d of %d came", len(r.all()), n)
+		for deadline := time.Now().Add(10 * time.Second); len(r.all()) < n || len(w.waiting()) != n; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) { // of each, that for the mail server waits
+				t.Fatalf("%d of %d came, %d wait", len(r.all()), n, len(w.waiting()))
 			}
 		}
 	}
