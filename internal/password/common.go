@@ -1,35 +1,21 @@
 package password
 
 import (
-	"bytes"
-	"compress/gzip"
 	_ "embed"
-	"io"
 	"slices"
 	"strings"
 	"sync"
 	"unicode"
 )
 
-// commonText are passwords that many people have, one a line, sorted (zcat shows them):
-// those of at least eight characters among the 30,000 most frequent in zxcvbn's list (npm
-// zxcvbn 4.4.2, MIT, https://github.com/dropbox/zxcvbn), and the most frequent of six and
-// seven.
+// commonText are passwords that many people have, one a line, sorted: those of at least
+// eight characters among the 30,000 most frequent in zxcvbn's list (npm zxcvbn 4.4.2, MIT,
+// https://github.com/dropbox/zxcvbn), and the most frequent of six and seven.
 //
-//go:embed common.txt.gz
-var commonText []byte
+//go:embed common.txt
+var commonText string
 
-var commonList = sync.OnceValue(func() []string {
-	r, err := gzip.NewReader(bytes.NewReader(commonText))
-	if err != nil {
-		panic("password: " + err.Error()) // it is part of the program
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		panic("password: " + err.Error())
-	}
-	return strings.Fields(string(text))
-})
+var commonList = sync.OnceValue(func() []string { return strings.Fields(commonText) })
 
 // Common tells whether a password is one that is tried first: because many people have it,
 // or such a one is in it with digits and signs around it, or it is a short text again and
