@@ -19,7 +19,7 @@ import (
 func TestNotificationSettings(t *testing.T) {
 	w := newWorld(t)
 	w.signIn("viewer", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:GetAccountPasswordPolicy","Resource":"*"}}`)
-	w.get("/settings").contains(t, "Security notifications", "lanyard:GetSecurityNotifications")
+	w.get("/settings").contains(t, "Security notifications", "account:PutAlternateContact")
 
 	var status atomic.Int32
 	status.Store(http.StatusOK)

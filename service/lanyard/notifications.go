@@ -136,7 +136,7 @@ func (s *Service) GetSecurityNotifications(c *service.Call, _ *GetSecurityNotifi
 
 // onSecurityContact asks as AWS's PutAlternateContact does for the contact that AWS tells of
 // security events.
-func onSecurityContact(*service.Call, *PutSecurityNotificationsInput) ([]authz.Check, error) {
+func onSecurityContact[I any](*service.Call, *I) ([]authz.Check, error) {
 	return []authz.Check{authz.On("*").WithList("account:AlternateContactTypes", []string{"SECURITY"})}, nil
 }
 

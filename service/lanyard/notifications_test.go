@@ -205,9 +205,11 @@ func TestPowerUsersChangeNoRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := aws.String("http://127.0.0.1:9/hook")
-	for action, in := range map[string]any{
-		"account:PutAlternateContact":     &lanyard.PutSecurityNotificationsInput{WebhookUrl: url},
-		"iam:UpdateAccountPasswordPolicy": &lanyard.PutSignInRulesInput{},
+	for in, action := range map[any]string{
+		&lanyard.GetSecurityNotificationsInput{}:                "account:PutAlternateContact",
+		&lanyard.PutSecurityNotificationsInput{WebhookUrl: url}: "account:PutAlternateContact",
+		&lanyard.SendTestNotificationInput{}:                    "account:PutAlternateContact",
+		&lanyard.PutSignInRulesInput{}:                          "iam:UpdateAccountPasswordPolicy",
 	} {
 		if _, err := lanyard.Call[struct{}](t.Context(), c, in); !strings.HasPrefix(code(err), "AccessDenied") || !strings.Contains(code(err), action) {
 			t.Errorf("%T: %s", in, code(err))
