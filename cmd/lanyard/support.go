@@ -29,10 +29,11 @@ health, how many records of each kind there are, metrics, what the program does
 at this moment, and the last lines of its log. The trail says
 CreateSupportBundle.
 
-There are no secrets in it, and no names, ARNs or ids of what is in the
-accounts; there are file names, and the server's addresses. Look through it
-before you hand it on. FILE is a new file. In a directory, by default the
-current one, it is called lanyard-support-TIME.zip.`,
+Secrets, and what the accounts hold, are not put into it. There are file names,
+the server's addresses and hosts of webhooks in it, and an error in the log may
+name what it was about: look through it before you hand it on. FILE is a new
+file. In a directory, by default the current one, it is called
+lanyard-support-TIME.zip.`,
 		Example: `  lanyard support
   lanyard support /tmp/lanyard.zip && unzip -p /tmp/lanyard.zip log.jsonl`,
 		Args: oneArg,
